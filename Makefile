@@ -1,0 +1,58 @@
+# The names below are fixed: other tools call them. `make help` lists them.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+PACKAGES := libs/common services/registry services/cards services/cashback services/reports deploy/local apps/union
+DEMO_ARGS ?=
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+
+.PHONY: help setup demo clean-demo test check test-kafka bench contracts lock format
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
+
+setup: $(STAMP) ## .venv with the hashed locks and the workspace's packages
+
+$(STAMP): requirements/dev.txt requirements/uv.txt $(PACKAGES:=/pyproject.toml)
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -c 'import sys; sys.exit("Python 3.11 or newer is needed; run: make PYTHON=python3.11 …" if sys.version_info < (3, 11) else 0)'
+	$(BIN)/pip install --quiet --require-hashes -r requirements/uv.txt
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements/dev.txt
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation $(PACKAGES:%=-e %)
+	@touch $@
+
+demo: $(STAMP) ## one region's whole year on real parts; DEMO_ARGS=--exit stops after the checks
+	$(BIN)/union demo $(DEMO_ARGS)
+
+clean-demo: $(STAMP) ## stop the one-machine stack and drop its data
+	$(BIN)/union down --drop
+
+test: $(STAMP) ## every test that needs no network service
+	$(BIN)/python -m pytest
+
+check: $(STAMP) ## lint, types, imports, contracts, migrations, image and compose files
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/union contracts --check
+	$(BIN)/union migrate --check
+
+test-kafka: $(STAMP) ## the kernel's tests against Apache Kafka itself (needs Java 17 and Maven)
+	tests/kafka/run
+
+bench: $(STAMP) ## ratios against limits measured in the same run -> build/bench/kernel.json
+	$(BIN)/python -m bench
+
+contracts: $(STAMP) ## write docs/events, docs/asyncapi.json and docs/openapi from the code
+	$(BIN)/union contracts
+
+format: $(STAMP) ## rewrite files as ruff likes them
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+lock: $(STAMP) ## refresh the hashed locks, without addresses
+	for set in uv dev runtime; do \
+	  $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	    --no-emit-find-links --no-header requirements/$$set.in -o requirements/$$set.txt; done
