@@ -1,0 +1,201 @@
+"""The only composition code: a service's description becomes an API process and a worker process."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import fastapi_offline
+import sqlalchemy as sa
+from fastapi import APIRouter, FastAPI
+from fastapi.openapi.docs import get_swagger_ui_html
+from fastapi.openapi.utils import get_openapi
+from fastapi.responses import HTMLResponse
+from fastapi.staticfiles import StaticFiles
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from sqlalchemy.exc import SQLAlchemyError
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from common import parking, telemetry
+from common.auth import TokenVerifier
+from common.consumers import Subscription
+from common.db import Database
+from common.edge import Edge
+from common.http import Problem, install_problem_handlers
+from common.idempotency import HEADER, KernelRoute
+from common.relay import Relay
+from common.settings import Settings
+from common.streams import Streams
+
+
+@dataclass(frozen=True)
+class Service:
+    """What makes one service: everything else is the same for all four."""
+
+    name: str
+    title: str
+    settings: type[Settings]
+    routers: Sequence[APIRouter]
+    subscriptions: Callable[[Any], list[Subscription]]
+    """Given the service's settings, what it does with events."""
+    metadata: sa.MetaData
+    migrations: Path
+    large_bodies: frozenset[str] = field(default_factory=frozenset)
+    """Paths of uploads, which the size limit does not concern; they have limits of their own."""
+    prepare: Callable[[FastAPI, Any], None] | None = None
+    """Puts resources of the service (keys, forms) into `app.state`, once."""
+
+
+def build_api(service: Service, settings: Settings, database: Database | None = None) -> FastAPI:
+    """The HTTP process: writes its own database, never touches Kafka."""
+    database = database or Database.connect(settings)
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        yield
+        await database.close()
+        telemetry.shutdown()
+
+    app = FastAPI(
+        title=service.title,
+        version="1.0.0",
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        responses={"default": {"model": Problem, "description": "A problem with a stable code"}},
+    )
+    app.state.database = database
+    app.state.settings = settings
+    app.state.tokens = TokenVerifier(settings.jwks_url, settings.token_issuer, settings.token_audience)
+    if service.prepare:
+        service.prepare(app, settings)
+    install_problem_handlers(app)
+    for router in service.routers:
+        app.include_router(router)
+    _add_docs(app)
+    app.router.routes.extend(_operational_routes(lambda: _database_ready(database, service)))
+    app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
+    app.add_middleware(Edge, max_body_bytes=settings.max_body_bytes, exempt=service.large_bodies)
+    return app
+
+
+def router(prefix: str = "/v1", **options: Any) -> APIRouter:
+    """The router every service uses: stores a POST's answer for replay."""
+    return APIRouter(prefix=prefix, route_class=KernelRoute, **options)
+
+
+def build_worker(service: Service, settings: Settings, database: Database | None = None) -> Starlette:
+    """The background process: consumers and the outbox relay, with health and metrics over HTTP."""
+    database = database or Database.connect(settings)
+    subscriptions = service.subscriptions(settings)
+    relay = Relay(database, settings)
+    streams = Streams(service.name, subscriptions, database, settings)
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        relay.start()
+        await streams.start()
+        watcher = asyncio.create_task(_watch_parked(database, subscriptions), name="watch-parked")
+        yield
+        # Consumers first: what their last batches publish is in the outbox, safe, before the relay ends.
+        await streams.stop()
+        await relay.stop()
+        watcher.cancel()
+        await database.close()
+        telemetry.shutdown()
+
+    def alive() -> bool:
+        return relay.alive and streams.alive
+
+    async def ready() -> str | None:
+        if not streams.assigned:
+            return "waiting for partitions"
+        return await _database_ready(database, service)
+
+    worker = Starlette(routes=_operational_routes(ready, alive), lifespan=lifespan)
+    worker.add_middleware(Edge, max_body_bytes=settings.max_body_bytes)
+    worker.state.streams, worker.state.relay = streams, relay
+    return worker
+
+
+async def _watch_parked(database: Database, subscriptions: Sequence[Subscription]) -> None:
+    while True:
+        with contextlib.suppress(SQLAlchemyError, OSError):
+            async with database.sessions() as session:
+                counts = await parking.parked_count(session)
+            for subscription in subscriptions:
+                telemetry.PARKED_NOW.labels(subscription.consumer).set(counts.get(subscription.consumer, 0))
+        await asyncio.sleep(2)
+
+
+async def _database_ready(database: Database, service: Service) -> str | None:
+    """None when the database answers and has this release's schema or a later one; else the reason."""
+    try:
+        async with asyncio.timeout(3), database.engine.connect() as connection:
+            await connection.execute(sa.text("select 1 from alembic_version"))
+    except (SQLAlchemyError, OSError, TimeoutError):
+        return f"the database of {service.name} does not answer or is not migrated"
+    return None
+
+
+def _operational_routes(ready: Callable[[], Any], alive: Callable[[], bool] = lambda: True) -> list[Route]:
+    async def live(_request: Request) -> Response:
+        # Never the database or the broker: restarting this process would not mend them.
+        return JSONResponse({"live": alive()}, 200 if alive() else 503)
+
+    async def is_ready(_request: Request) -> Response:
+        reason = await ready()
+        return JSONResponse({"ready": reason is None, "reason": reason}, 200 if reason is None else 503)
+
+    async def metrics(_request: Request) -> Response:
+        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+    return [
+        Route("/health/live", live, include_in_schema=False),
+        Route("/health/ready", is_ready, include_in_schema=False),
+        Route("/metrics", metrics, include_in_schema=False),
+    ]
+
+
+def _add_docs(app: FastAPI) -> None:
+    """The API viewer, from files of an installed package: no call to a foreign host."""
+    static = Path(fastapi_offline.__file__).parent / "static"
+    app.mount("/docs/static", StaticFiles(directory=static), name="docs-static")
+
+    @app.get("/docs", include_in_schema=False)
+    async def docs() -> HTMLResponse:
+        return get_swagger_ui_html(
+            openapi_url="/openapi.json",
+            title=app.title,
+            swagger_js_url="/docs/static/swagger-ui-bundle.js",
+            swagger_css_url="/docs/static/swagger-ui.css",
+            swagger_favicon_url="/docs/static/favicon.png",
+        )
+
+
+def _openapi(app: FastAPI) -> dict[str, Any]:
+    """FastAPI's document with what only the kernel knows: POST needs an Idempotency-Key, nothing else does."""
+    if app.openapi_schema is None:
+        document = get_openapi(title=app.title, version=app.version, routes=app.routes)
+        for path in document["paths"].values():
+            for method, operation in path.items():
+                parameters = operation.get("parameters", [])
+                for parameter in list(parameters):
+                    if parameter["in"] == "header" and parameter["name"].lower() == HEADER.lower():
+                        if method == "post":
+                            parameter["required"] = True
+                            parameter["schema"] = {
+                                "type": "string",
+                                "minLength": 8,
+                                "maxLength": 128,
+                                "format": "uuid",
+                            }
+                        else:
+                            parameters.remove(parameter)
+        app.openapi_schema = document
+    return app.openapi_schema

@@ -1,0 +1,176 @@
+"""Who calls, with which roles, and over which organisations: bearer tokens of any OIDC issuer."""
+
+import asyncio
+import json
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+from uuid import UUID
+
+import httpx
+import jwt
+import sqlalchemy as sa
+from fastapi import Depends, Request
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+
+from common.errors import Forbidden, Unauthenticated
+
+_REFRESH_SECONDS = 300.0
+_SHORTEST_REFRESH = 10.0
+"""A token with an unknown key makes us look again, but not more often than this."""
+
+
+class Role(StrEnum):
+    FEDERAL_STAFF = "federal_staff"
+    REGIONAL_STAFF = "regional_staff"
+    TERRITORIAL_STAFF = "territorial_staff"
+    PRIMARY_STAFF = "primary_staff"
+    AUDITOR = "auditor"
+    INTERNAL_APP = "internal_app"
+    MEMBER = "member"
+    PARTNER = "partner"
+
+
+STAFF = (Role.FEDERAL_STAFF, Role.REGIONAL_STAFF, Role.TERRITORIAL_STAFF, Role.PRIMARY_STAFF)
+"""Those who act for an organisation, over its subtree."""
+
+
+@dataclass(frozen=True)
+class Principal:
+    """The bearer of a token. Claims: `sub`, `roles`, `organisation_id`, `member_id`, `partner`."""
+
+    subject: str
+    roles: frozenset[Role]
+    organisation_id: UUID | None = None
+    member_id: UUID | None = None
+    partner: str | None = None
+
+    @property
+    def sees_everything(self) -> bool:
+        """Federal staff, and internal apps and auditors without an organisation, are not cut to a subtree."""
+        whole = {Role.FEDERAL_STAFF, Role.INTERNAL_APP, Role.AUDITOR}
+        return self.organisation_id is None and bool(self.roles & whole)
+
+
+class TokenVerifier:
+    """Verifies tokens by the issuer's JWKS, which it keeps and refreshes."""
+
+    def __init__(self, jwks_url: str, issuer: str, audience: str) -> None:
+        self._url = jwks_url
+        self._issuer = issuer
+        self._audience = audience
+        self._keys: dict[str, jwt.PyJWK] = {}
+        self._fetched = -_REFRESH_SECONDS
+        self._lock = asyncio.Lock()
+
+    async def verify(self, token: str) -> Principal:
+        """Raises Unauthenticated with a reason that helps an honest caller."""
+        try:
+            header = jwt.get_unverified_header(token)
+            key = await self._key(str(header.get("kid", "")))
+            claims = jwt.decode(
+                token,
+                key,
+                algorithms=["ES256", "RS256", "EdDSA"],
+                issuer=self._issuer,
+                audience=self._audience,
+                leeway=30,
+                options={"require": ["exp", "iat", "sub"]},
+            )
+            return _principal(claims)
+        except jwt.ExpiredSignatureError:
+            raise Unauthenticated("The token has expired; get a new one.") from None
+        except (jwt.PyJWTError, ValueError, TypeError, AttributeError):
+            raise Unauthenticated("The token is not one of the trusted issuer for this audience.") from None
+
+    async def _key(self, kid: str) -> jwt.PyJWK:
+        age = time.monotonic() - self._fetched
+        if age > _REFRESH_SECONDS or (kid not in self._keys and age > _SHORTEST_REFRESH):
+            async with self._lock:
+                if time.monotonic() - self._fetched >= min(age, _SHORTEST_REFRESH):
+                    await self._refresh()
+        if kid not in self._keys:
+            raise Unauthenticated("The token is signed with a key that the issuer does not publish.")
+        return self._keys[kid]
+
+    async def _refresh(self) -> None:
+        try:
+            if self._url.startswith("file://"):
+                document = json.loads(await asyncio.to_thread(Path(self._url.removeprefix("file://")).read_bytes))
+            else:
+                async with httpx.AsyncClient(timeout=5) as client:
+                    response = await client.get(self._url)
+                    response.raise_for_status()
+                    document = response.json()
+            self._keys = {key.key_id or "": key for key in jwt.PyJWKSet.from_dict(document).keys}
+        except (OSError, httpx.HTTPError, ValueError, jwt.PyJWTError):
+            # Keys once fetched stay good while the issuer is away; without any there is nobody to trust.
+            if not self._keys:
+                raise
+        self._fetched = time.monotonic()
+
+
+def _principal(claims: dict[str, Any]) -> Principal:
+    known = {role.value for role in Role}
+    organisation, member = claims.get("organisation_id"), claims.get("member_id")
+    return Principal(
+        subject=str(claims["sub"]),
+        roles=frozenset(Role(role) for role in claims.get("roles", []) if role in known),
+        organisation_id=UUID(organisation) if organisation else None,
+        member_id=UUID(member) if member else None,
+        partner=claims.get("partner"),
+    )
+
+
+_bearer = HTTPBearer(auto_error=False, description="A JWT of the configured issuer")
+
+
+async def optional_principal(
+    request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+) -> Principal | None:
+    """The caller, or None on a request without a token. A bad token is refused even on public routes."""
+    if credentials is None:
+        return None
+    verifier: TokenVerifier = request.app.state.tokens
+    return await verifier.verify(credentials.credentials)
+
+
+def require(*roles: Role) -> Callable[..., Awaitable[Principal]]:
+    """A dependency: the caller, who has at least one of `roles`."""
+
+    async def principal(
+        principal: Annotated[Principal | None, Depends(optional_principal)],
+    ) -> Principal:
+        if principal is None:
+            raise Unauthenticated
+        if not principal.roles & set(roles):
+            raise Forbidden(f"This needs one of the roles {', '.join(sorted(roles))}.")
+        return principal
+
+    principal.required_roles = frozenset(roles)  # type: ignore[attr-defined]  # read by the scope tests
+    return principal
+
+
+def in_scope(principal: Principal, column: Any, tree: Any) -> sa.ColumnElement[bool]:
+    """SQL that cuts `column` (organisation ids) to the caller's subtree of `tree` (id, parent_id).
+
+    `tree` is the service's organisation table; its columns are `organisation_id` and `parent_id`.
+    """
+    if principal.sees_everything:
+        return sa.true()
+    if principal.organisation_id is None or not principal.roles & {*STAFF, Role.AUDITOR, Role.INTERNAL_APP}:
+        return sa.false()
+    return column.in_(subtree(principal.organisation_id, tree))  # type: ignore[no-any-return]
+
+
+def subtree(root: UUID, tree: Any) -> sa.Select[tuple[UUID]]:
+    """The ids of `root` and of all organisations below it."""
+    table = tree.__table__
+    below = sa.select(table.c.organisation_id).where(table.c.organisation_id == root).cte(recursive=True)
+    below = below.union_all(
+        sa.select(table.c.organisation_id).join(below, table.c.parent_id == below.c.organisation_id)
+    )
+    return sa.select(below.c.organisation_id)

@@ -1,0 +1,103 @@
+"""Events of the cards service. No card number: it is a bearer's secret."""
+
+from datetime import date
+from typing import ClassVar, Literal
+from uuid import UUID
+
+from common.events.base import Event, Topic
+
+SOURCE = "urn:union:cards"
+
+CARDS = Topic("cards.card.v1", owner="cards")
+BATCHES = Topic("cards.plastic_batch.v1", owner="cards")
+
+
+class CardEvent(Event):
+    """A card's whole public state."""
+
+    topic: ClassVar[Topic] = CARDS
+    source: ClassVar[str] = SOURCE
+    key_field: ClassVar[str] = "card_id"
+
+    card_id: UUID
+    member_id: UUID
+    form: Literal["virtual", "plastic"]
+    status: Literal["requested", "issued", "active", "blocked", "replaced", "expired"]
+    reason: str | None
+    """Why it is blocked: lost, stolen, membership_ended, consent_withdrawn."""
+    expires_on: date
+
+
+class CardRequested(CardEvent):
+    """A plastic card was ordered; the factory has not made it yet."""
+
+    event_type: ClassVar[str] = "cards.card_requested.v1"
+
+
+class CardIssued(CardEvent):
+    """A virtual card is active at once; a plastic one is on its way to the member."""
+
+    event_type: ClassVar[str] = "cards.card_issued.v1"
+
+
+class CardActivated(CardEvent):
+    event_type: ClassVar[str] = "cards.card_activated.v1"
+
+
+class CardBlocked(CardEvent):
+    """For good: a blocked card never comes alive again."""
+
+    event_type: ClassVar[str] = "cards.card_blocked.v1"
+
+
+class CardReplaced(CardEvent):
+    event_type: ClassVar[str] = "cards.card_replaced.v1"
+
+
+CARD_EVENTS: tuple[type[CardEvent], ...] = (
+    CardRequested,
+    CardIssued,
+    CardActivated,
+    CardBlocked,
+    CardReplaced,
+)
+
+
+class BatchEvent(Event):
+    """A plastic batch's whole public state."""
+
+    topic: ClassVar[Topic] = BATCHES
+    source: ClassVar[str] = SOURCE
+    key_field: ClassVar[str] = "batch_id"
+
+    batch_id: UUID
+    organisation_id: UUID
+    reference: str
+    status: Literal["ordered", "produced", "dispatched", "handed_over"]
+    cards: int
+
+
+class PlasticBatchOrdered(BatchEvent):
+    event_type: ClassVar[str] = "cards.plastic_batch_ordered.v1"
+
+
+class PlasticBatchProduced(BatchEvent):
+    event_type: ClassVar[str] = "cards.plastic_batch_produced.v1"
+
+
+class PlasticBatchDispatched(BatchEvent):
+    event_type: ClassVar[str] = "cards.plastic_batch_dispatched.v1"
+
+
+class PlasticBatchHandedOver(BatchEvent):
+    event_type: ClassVar[str] = "cards.plastic_batch_handed_over.v1"
+
+
+BATCH_EVENTS: tuple[type[BatchEvent], ...] = (
+    PlasticBatchOrdered,
+    PlasticBatchProduced,
+    PlasticBatchDispatched,
+    PlasticBatchHandedOver,
+)
+
+EVENTS: tuple[type[Event], ...] = (*CARD_EVENTS, *BATCH_EVENTS)

@@ -1,0 +1,113 @@
+"""Events of the bonus programme. Amounts are kopecks; a partner's name is its code."""
+
+from datetime import date
+from typing import ClassVar, Literal
+from uuid import UUID
+
+from common.events.base import Event, Topic
+
+SOURCE = "urn:union:cashback"
+
+PARTICIPANTS = Topic("cashback.participant.v1", owner="cashback")
+PURCHASES = Topic("cashback.purchase.v1", owner="cashback")
+PAYOUTS = Topic("cashback.payout.v1", owner="cashback")
+
+
+class ParticipantEvent(Event):
+    """A member's enrolment in the bonus programme."""
+
+    topic: ClassVar[Topic] = PARTICIPANTS
+    source: ClassVar[str] = SOURCE
+    key_field: ClassVar[str] = "member_id"
+
+    member_id: UUID
+    status: Literal["enrolled", "ended"]
+    enrolled_on: date
+
+
+class ParticipantEnrolled(ParticipantEvent):
+    event_type: ClassVar[str] = "cashback.participant_enrolled.v1"
+
+
+class ParticipationEnded(ParticipantEvent):
+    event_type: ClassVar[str] = "cashback.participation_ended.v1"
+
+
+PARTICIPANT_EVENTS: tuple[type[ParticipantEvent], ...] = (ParticipantEnrolled, ParticipationEnded)
+
+
+class PurchaseEvent(Event):
+    """A purchase and the cashback on it, as they stand now."""
+
+    topic: ClassVar[Topic] = PURCHASES
+    source: ClassVar[str] = SOURCE
+    key_field: ClassVar[str] = "purchase_id"
+
+    purchase_id: UUID
+    member_id: UUID
+    partner: str
+    campaign_id: UUID
+    status: Literal["pending", "confirmed", "declined", "refunded"]
+    amount: int
+    """Kopecks paid to the partner, less what was refunded."""
+    cashback: int
+    """Kopecks of cashback on that amount."""
+
+
+class PurchaseReported(PurchaseEvent):
+    event_type: ClassVar[str] = "cashback.purchase_reported.v1"
+
+
+class PurchaseConfirmed(PurchaseEvent):
+    event_type: ClassVar[str] = "cashback.purchase_confirmed.v1"
+
+
+class PurchaseDeclined(PurchaseEvent):
+    event_type: ClassVar[str] = "cashback.purchase_declined.v1"
+
+
+class PurchaseRefunded(PurchaseEvent):
+    """In part or in whole."""
+
+    event_type: ClassVar[str] = "cashback.purchase_refunded.v1"
+
+
+PURCHASE_EVENTS: tuple[type[PurchaseEvent], ...] = (
+    PurchaseReported,
+    PurchaseConfirmed,
+    PurchaseDeclined,
+    PurchaseRefunded,
+)
+
+
+class PayoutEvent(Event):
+    """A payout to a member."""
+
+    topic: ClassVar[Topic] = PAYOUTS
+    source: ClassVar[str] = SOURCE
+    key_field: ClassVar[str] = "payout_id"
+
+    payout_id: UUID
+    member_id: UUID
+    status: Literal["requested", "settled", "failed"]
+    amount: int
+    """Kopecks."""
+
+
+class PayoutRequested(PayoutEvent):
+    event_type: ClassVar[str] = "cashback.payout_requested.v1"
+
+
+class PayoutSettled(PayoutEvent):
+    event_type: ClassVar[str] = "cashback.payout_settled.v1"
+
+
+class PayoutFailed(PayoutEvent):
+    """The money is the member's available balance again."""
+
+    event_type: ClassVar[str] = "cashback.payout_failed.v1"
+
+
+PAYOUT_EVENTS: tuple[type[PayoutEvent], ...] = (PayoutRequested, PayoutSettled, PayoutFailed)
+
+EVENTS: tuple[type[Event], ...] = (*PARTICIPANT_EVENTS, *PURCHASE_EVENTS, *PAYOUT_EVENTS)

@@ -1,0 +1,43 @@
+"""What every service's `python -m SERVICE.main COMMAND` can do."""
+
+import argparse
+import asyncio
+import os
+from collections.abc import Sequence
+
+import uvicorn
+
+from common import migrate, telemetry
+from common.app import Service, build_api, build_worker
+from common.events import TOPICS
+from common.settings import Settings
+from common.topics import provision
+
+COMMANDS = ("api", "worker", "migrate", "topics")
+
+
+def run(service: Service, arguments: Sequence[str] | None = None) -> None:
+    """Run one of the service's processes, or one of its two set-up steps, until it ends.
+
+    Settings are read here, once; a missing one ends the start with its name.
+    """
+    parser = argparse.ArgumentParser(prog=f"python -m {service.name}.main", description=service.title)
+    parser.add_argument("command", choices=COMMANDS)
+    command: str = parser.parse_args(arguments).command
+    settings: Settings = service.settings()
+    if command == "migrate":
+        migrate.upgrade(service, settings.database_url.get_secret_value())
+    elif command == "topics":
+        asyncio.run(provision(settings, TOPICS))
+    else:
+        telemetry.configure(settings, service.name, f"{service.name}-{command}-{os.getpid()}")
+        build = build_api if command == "api" else build_worker
+        uvicorn.run(
+            build(service, settings),
+            host=settings.http_host,
+            port=settings.http_port,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=int(settings.shutdown_seconds),
+        )

@@ -1,0 +1,151 @@
+"""Publishing is a write: the event's row commits, or rolls back, with the change that it tells of."""
+
+import zlib
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+from opentelemetry import propagate
+from sqlalchemy import event as sqlalchemy_event
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Session, SessionTransaction
+from uuid_utils.compat import uuid7
+
+from common.events.base import Event
+
+_PENDING = "outbox_pending"
+
+_INSERT = sa.text(
+    """
+    insert into outbox (shard, topic, key, payload, headers, replayed)
+    select s, t, k, p, h, :replayed from unnest(:shards, :topics, :keys, :payloads, :headers) as u(s, t, k, p, h)
+    """
+).bindparams(
+    sa.bindparam("shards", type_=sa.ARRAY(sa.SmallInteger)),
+    sa.bindparam("topics", type_=sa.ARRAY(sa.Text)),
+    sa.bindparam("keys", type_=sa.ARRAY(sa.Text)),
+    sa.bindparam("payloads", type_=sa.ARRAY(sa.LargeBinary)),
+    sa.bindparam("headers", type_=sa.ARRAY(JSONB)),
+)
+
+
+class OutboxSession(Session):
+    """The session class that knows the outbox: published events are written just before each commit."""
+
+
+def shard_of(key: str, shards: int) -> int:
+    """All events of one key go through one shard, hence one relay loop at a time."""
+    return zlib.crc32(key.encode()) % shards
+
+
+def publish(session: AsyncSession, event: Event) -> None:
+    """Put `event` into the outbox of the session's transaction.
+
+    The caller has locked (or just inserted) the aggregate's row, so that events of one aggregate
+    commit in the order of their versions. Nothing is sent if the transaction rolls back.
+    """
+    sync = session.sync_session
+    pending: list[tuple[SessionTransaction | None, Event, dict[str, str]]] = sync.info.setdefault(_PENDING, [])
+    pending.append((sync.get_nested_transaction(), event, _headers(event)))
+
+
+def pending_events(session: AsyncSession) -> list[Event]:
+    """The events published in this session and not yet written."""
+    return [event for _, event, _ in session.sync_session.info.get(_PENDING, [])]
+
+
+def _headers(event: Event) -> dict[str, str]:
+    headers = {
+        "ce_specversion": "1.0",
+        "ce_id": str(uuid7()),
+        "ce_type": event.event_type,
+        "ce_source": event.source,
+        "ce_subject": event.key,
+        "ce_time": datetime.now(UTC).isoformat(),
+        "ce_sequence": str(event.version),
+        "ce_dataschema": event.schema_id(),
+        "content-type": "application/json",
+    }
+    propagate.inject(headers)
+    return headers
+
+
+@sqlalchemy_event.listens_for(OutboxSession, "before_commit")
+def _write_pending(session: Session) -> None:
+    # Also fires when a savepoint is released: its events are then inside the savepoint's fate.
+    pending = session.info.get(_PENDING)
+    if not pending:
+        return
+    # The unit of work orders inserts by table; the flush puts the aggregates' rows before their events.
+    session.flush()
+    rows, session.info[_PENDING] = list(pending), []
+    shards = session.info["outbox_shards"]
+    keys = [event.key for _, event, _ in rows]
+    session.execute(
+        _INSERT,
+        {
+            "shards": [shard_of(key, shards) for key in keys],
+            "topics": [event.topic.name for _, event, _ in rows],
+            "keys": keys,
+            "payloads": [event.model_dump_json().encode() for _, event, _ in rows],
+            "headers": [headers for _, _, headers in rows],
+            "replayed": False,
+        },
+    )
+
+
+@sqlalchemy_event.listens_for(OutboxSession, "after_soft_rollback")
+def _forget_pending(session: Session, previous_transaction: SessionTransaction) -> None:
+    pending = session.info.get(_PENDING)
+    if pending:
+        undone = previous_transaction if previous_transaction.nested else None
+        session.info[_PENDING] = [] if undone is None else [row for row in pending if row[0] is not undone]
+
+
+async def outbox_backlog(session: AsyncSession) -> tuple[int, float]:
+    """How many events wait, and the age of the oldest in seconds (0 when none waits)."""
+    row: Any = (
+        await session.execute(
+            sa.text(
+                "select count(*), coalesce(extract(epoch from clock_timestamp() - min(created_at)), 0) from outbox"
+            )
+        )
+    ).one()
+    return int(row[0]), float(row[1])
+
+
+async def republish(session: AsyncSession, topics: list[str], after: int, limit: int) -> tuple[int, int]:
+    """Put up to `limit` past events of `topics`, with their first ids, into the outbox again.
+
+    Returns (the last history id taken, how many). Consumers take them without a second effect:
+    projections compare versions, effects have the ids in their inbox.
+    """
+    rows = (
+        await session.execute(
+            sa.text(
+                "select id, topic, key, payload, headers from event_history"
+                " where id > :after and topic = any(:topics) order by id limit :limit"
+            ).bindparams(sa.bindparam("topics", type_=sa.ARRAY(sa.Text))),
+            {"after": after, "topics": topics, "limit": limit},
+        )
+    ).all()
+    if not rows:
+        return after, 0
+    shards = session.sync_session.info["outbox_shards"]
+    await session.execute(
+        _INSERT,
+        {
+            "shards": [shard_of(row.key, shards) for row in rows],
+            "topics": [row.topic for row in rows],
+            "keys": [row.key for row in rows],
+            "payloads": [row.payload for row in rows],
+            "headers": [row.headers for row in rows],
+            "replayed": True,
+        },
+    )
+    return rows[-1].id, len(rows)
+
+
+def dump_headers(headers: dict[str, str]) -> list[tuple[str, bytes]]:
+    return [(name, value.encode()) for name, value in headers.items()]

@@ -1,0 +1,219 @@
+"""Processing a batch: one transaction, bisection by savepoints, parking, retry."""
+
+import asyncio
+import random
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from common import inbox, parking, telemetry
+from common.consumers import Delivery, Subscription, Unreadable, read
+from common.db import Database, is_transient
+from common.errors import BusinessError
+from common.parking import Record
+
+
+class Processor:
+    """Processes batches of one subscription against one database."""
+
+    def __init__(self, subscription: Subscription, database: Database) -> None:
+        self.subscription = subscription
+        self._database = database
+        self._failures = 0
+        # Label look-ups cost more than the increments.
+        self._consumed: dict[str, Any] = {}
+
+    async def process(self, records: Sequence[Record]) -> None:
+        """Apply a batch and commit. Raises only when the infrastructure is at fault, after a pause."""
+        try:
+            await self._process(records)
+            self._failures = 0
+        except Exception as error:
+            self._failures += 1
+            pause = min(5.0, 0.1 * 2**self._failures) * random.uniform(0.5, 1.5)  # noqa: S311
+            telemetry.log().warning(
+                "batch_postponed",
+                consumer=self.subscription.consumer,
+                transient=is_transient(error),
+                pause=round(pause, 3),
+                **telemetry.describe(error),
+            )
+            await asyncio.sleep(pause)
+            raise
+
+    async def _process(self, records: Sequence[Record]) -> None:
+        now = datetime.now(UTC)
+        sub = self.subscription
+        async with self._database.sessions.begin() as session:
+            batch = _Batch(session, sub, records, now)
+            await batch.run()
+        done = time.time()
+        latency = telemetry.EFFECT_LATENCY.labels(sub.consumer)
+        for delivery in batch.done:
+            latency.observe(max(0.0, done - delivery.envelope.time.timestamp()))
+            counter = self._consumed.get(delivery.envelope.type)
+            if counter is None:
+                counter = telemetry.CONSUMED.labels(sub.consumer, sub.topic.name, delivery.envelope.type)
+                self._consumed[delivery.envelope.type] = counter
+            counter.inc()
+        for name, count in batch.duplicates.items():
+            telemetry.DUPLICATE.labels(sub.consumer, name).inc(count)
+        if batch.unknown:
+            telemetry.UNKNOWN.labels(sub.consumer, sub.topic.name).inc(batch.unknown)
+        for record, code, reason in batch.parked:
+            telemetry.PARKED.labels(sub.consumer, sub.topic.name, code).inc()
+            telemetry.log().error(
+                "record_parked",
+                consumer=sub.consumer,
+                code=code,
+                reason=reason,
+                partition=record.partition,
+                offset=record.offset,
+            )
+        telemetry.PROGRESS.labels(sub.consumer, sub.topic.name).set(done)
+
+    async def retry(self, key: str | None = None) -> tuple[int, int]:
+        """Process parked records again, per key in their order until one fails. Returns (finished, left)."""
+        async with self._database.sessions.begin() as session:
+            parked = await parking.parked_records(session, self.subscription.consumer, key, limit=100_000)
+        finished = left = 0
+        for parked_key in dict.fromkeys(item.record.key for item in parked):
+            done, waiting = await self._retry_key(parked_key)
+            finished, left = finished + done, left + waiting
+        return finished, left
+
+    async def _retry_key(self, key: str) -> tuple[int, int]:
+        sub = self.subscription
+        async with self._database.sessions.begin() as session:
+            queue = await parking.lock_key(session, sub.consumer, sub.topic.name, key)
+            for position, item in enumerate(queue):
+                batch = _Batch(session, sub, [item.record], datetime.now(UTC), held=set())
+                await batch.run(keep=False)
+                if batch.parked:
+                    _, code, reason = batch.parked[0]
+                    await parking.mark_failed(session, item.id, code, reason)
+                    return position, len(queue) - position
+                await parking.release(session, item.id)
+            return len(queue), 0
+
+
+class _Batch:
+    """One attempt at a batch inside an open transaction."""
+
+    def __init__(
+        self,
+        session: AsyncSession,
+        subscription: Subscription,
+        records: Sequence[Record],
+        now: datetime,
+        held: set[str] | None = None,
+    ) -> None:
+        self._session = session
+        self._subscription = subscription
+        self._records = records
+        self._now = now
+        self._held = held
+        self.done: list[Delivery] = []
+        self.parked: list[tuple[Record, str, str]] = []
+        self.duplicates: dict[str, int] = {}
+        self.unknown = 0
+
+    async def run(self, keep: bool = True) -> None:
+        """Apply what can be applied; with `keep`, write what cannot to the parked records."""
+        sub = self._subscription
+        if self._held is None:
+            keys = (record.key for record in self._records)
+            self._held = await parking.held_keys(self._session, sub.consumer, sub.topic.name, keys)
+        todo = []
+        for record in self._records:
+            if record.key in self._held:
+                self._wait(record)
+                continue
+            try:
+                delivery = read(record, sub.known, self._now)
+            except Unreadable as error:
+                self._park(record, error)
+                continue
+            if delivery is None:
+                self.unknown += 1
+            else:
+                todo.append(delivery)
+        await self._apply(todo)
+        if self.parked and keep:
+            # In the order of the batch, which is the order of the key.
+            order = {id(record): position for position, record in enumerate(self._records)}
+            self.parked.sort(key=lambda item: order[id(item[0])])
+            await parking.park(self._session, sub.consumer, self.parked)
+
+    async def _apply(self, deliveries: Sequence[Delivery]) -> None:
+        assert self._held is not None
+        ready = []
+        for delivery in deliveries:
+            if delivery.record.key in self._held:
+                self._wait(delivery.record)
+            else:
+                ready.append(delivery)
+        if not ready:
+            return
+        duplicates = dict(self.duplicates)
+        try:
+            async with self._session.begin_nested():
+                await self._work(ready)
+                # Deferred constraints must speak now, inside the savepoint, or they fail the whole batch.
+                await self._session.flush()
+                await self._session.execute(sa.text("set constraints all immediate"))
+                await self._session.execute(sa.text("set constraints all deferred"))
+        except Exception as error:
+            self.duplicates = duplicates
+            if is_transient(error):
+                raise
+            if len(ready) == 1:
+                self._park(ready[0].record, error)
+                return
+            middle = len(ready) // 2
+            await self._apply(ready[:middle])
+            await self._apply(ready[middle:])
+        else:
+            self.done.extend(ready)
+
+    async def _work(self, deliveries: Sequence[Delivery]) -> None:
+        sub = self._subscription
+        for projection, events in sub.projections:
+            await projection.apply(self._session, [d.event for d in deliveries if isinstance(d.event, events)])
+        for effect in sub.effects:
+            wanted = [d for d in deliveries if type(d.event) in effect.events]
+            if not wanted:
+                continue
+            new = await inbox.claim(
+                self._session, f"{sub.consumer}.{effect.name}", [d.envelope.id for d in wanted]
+            )
+            fresh = []
+            for delivery in wanted:
+                if delivery.envelope.id in new:
+                    new.discard(delivery.envelope.id)
+                    fresh.append(delivery)
+            if len(fresh) < len(wanted):
+                self.duplicates[effect.name] = self.duplicates.get(effect.name, 0) + len(wanted) - len(fresh)
+            if fresh:
+                await effect.run(self._session, fresh)
+
+    def _wait(self, record: Record) -> None:
+        self.parked.append((record, parking.WAITING, "an earlier record of this key is parked; retry in order"))
+
+    def _park(self, record: Record, error: Exception) -> None:
+        assert self._held is not None
+        self._held.add(record.key)
+        if isinstance(error, Unreadable | BusinessError):
+            code, reason = error.code, str(error)
+        else:
+            # The text of a foreign exception may quote a row; its type and place are enough to find it.
+            told = telemetry.describe(error)
+            code, reason = (
+                "failed",
+                f"{told['error']} {told['sqlstate'] or ''} at {' < '.join(reversed(told['at']))}",
+            )
+        self.parked.append((record, code, reason))

@@ -1,0 +1,108 @@
+"""The subscriptions of a worker on Kafka: FastStream reads, our processor decides, offsets follow."""
+
+import contextlib
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer
+from faststream import AckPolicy
+from faststream.kafka import KafkaBroker, KafkaMessage
+
+from common import telemetry
+from common.consumers import Subscription
+from common.db import Database
+from common.parking import Record
+from common.processing import Processor
+from common.settings import Settings
+
+POLL_INTERVAL_SECONDS = 300.0
+"""Kafka takes a worker that has not polled for so long out of the group; so does liveness."""
+
+
+async def _raw(message: Any, *_: Any) -> Any:
+    """A decoder that does nothing: a poison record must meet our own code, not FastStream's."""
+    return message.raw_message
+
+
+class Streams:
+    """One FastStream broker with a batch subscriber for each subscription."""
+
+    def __init__(
+        self, service: str, subscriptions: Sequence[Subscription], database: Database, settings: Settings
+    ) -> None:
+        self._broker = KafkaBroker(
+            settings.kafka_bootstrap,
+            client_id=f"{service}-worker",
+            graceful_timeout=settings.shutdown_seconds,
+            security=None,
+            logger=None,
+        )
+        self._subscribers: list[tuple[Subscription, Any]] = []
+        self._polled = time.monotonic()
+        for subscription in subscriptions:
+            subscriber = self._broker.subscriber(
+                subscription.topic.name,
+                group_id=subscription.consumer,
+                batch=True,
+                decoder=_raw,
+                max_records=settings.consumer_batch,
+                batch_timeout_ms=50,
+                fetch_max_wait_ms=50,
+                auto_offset_reset="earliest",
+                # The only policy that commits what was processed and nothing else.
+                ack_policy=AckPolicy.NACK_ON_ERROR,
+                max_poll_interval_ms=int(POLL_INTERVAL_SECONDS * 1000),
+                session_timeout_ms=10_000,
+                heartbeat_interval_ms=3_000,
+            )
+            subscriber(self._handler(subscription, Processor(subscription, database)))
+            self._subscribers.append((subscription, subscriber))
+
+    def _handler(
+        self, subscription: Subscription, processor: Processor
+    ) -> Callable[[KafkaMessage], Awaitable[None]]:
+        async def handle(message: KafkaMessage) -> None:
+            self._polled = time.monotonic()
+            records = [
+                Record(r.topic, r.partition, r.offset, r.key, r.value, tuple(r.headers))
+                for r in message.raw_message
+            ]
+            await processor.process(records)
+            self._measure(subscription)
+
+        handle.__name__ = subscription.consumer
+        return handle
+
+    async def start(self) -> None:
+        await self._broker.start()
+
+    async def stop(self) -> None:
+        """Finish the batches under way, commit their offsets, leave the groups."""
+        await self._broker.stop()
+
+    def _consumer(self, subscriber: Any) -> AIOKafkaConsumer | None:
+        return subscriber.consumer
+
+    @property
+    def assigned(self) -> bool:
+        """True when each subscription has partitions; a worker beyond the partitions' number idles validly."""
+        consumers = [self._consumer(subscriber) for _, subscriber in self._subscribers]
+        return all(consumer is not None and consumer.assignment() for consumer in consumers)
+
+    @property
+    def alive(self) -> bool:
+        return all(bool(subscriber.running) for _, subscriber in self._subscribers)
+
+    def _measure(self, subscription: Subscription) -> None:
+        for known, subscriber in self._subscribers:
+            consumer = self._consumer(subscriber)
+            if known is subscription and consumer is not None:
+                for partition in consumer.assignment():
+                    end = consumer.highwater(partition)
+                    with contextlib.suppress(Exception):
+                        position = consumer._subscription.subscription.assignment.state_value(partition).position
+                        if end is not None:
+                            telemetry.LAG.labels(subscription.consumer, partition.topic, partition.partition).set(
+                                max(0, end - position)
+                            )
