@@ -20,7 +20,7 @@ ALGORITHM = "ES256"
 
 
 class Issuer:
-    """Signs tokens with a P-256 key made once in `<data>/issuer/` (mode 600); its public half is `jwks.json`."""
+    """Signs tokens with a P-256 key, made once in `<data>/issuer/` with mode 600, beside its jwks.json."""
 
     def __init__(self, data_dir: Path) -> None:
         self._folder = data_dir.absolute() / "issuer"
@@ -91,7 +91,7 @@ def _load_or_create(path: Path) -> ec.EllipticCurvePrivateKey:
         with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
             file.write(pem)
         try:
-            # A link, unlike a rename, never replaces: of two processes that start at once the first key stays.
+            # A link, unlike a rename, never replaces: of two processes starting at once, the first key stays.
             os.link(draft, path)
         except FileExistsError:
             pass

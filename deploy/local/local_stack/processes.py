@@ -1,9 +1,9 @@
 """Child processes of the stack: started, watched and stopped by id.
 
-A process is known by its pid *and* its start time, written to `<data>/run/NAME.json`: a pid that the system has
-given to somebody else since is seen to be stale and is never signalled. What a process prints goes to
-`<data>/logs/NAME.log`. Every process is the leader of a session of its own: it survives its parent, and a Ctrl-C
-in the terminal reaches the parent alone, which then stops its children in order.
+A process is known by its pid *and* its start time, written to `<data>/run/NAME.json`: a pid that the system
+has given to somebody else since is seen to be stale and is never signalled. What a process prints goes to
+`<data>/logs/NAME.log`. Every process leads a session of its own: it survives its parent, and a Ctrl-C in the
+terminal reaches the parent alone, which then stops its children in order.
 """
 
 import contextlib
@@ -165,7 +165,7 @@ class Supervisor:
             self._pid_file(name).unlink(missing_ok=True)
 
     def kill(self, name: str) -> None:
-        """SIGKILL to the process and its children at once, as a power cut would; returns when they are gone."""
+        """SIGKILL to the process and its children, as a power cut would do; returns when they are gone."""
         running = self.find(name)
         if running is None:
             return
@@ -241,7 +241,7 @@ def send_to(processes: Iterable[psutil.Process], number: int) -> None:
     """Signals those that still live; psutil never signals a pid that was given to somebody else since."""
     for process in processes:
         with contextlib.suppress(psutil.NoSuchProcess):
-            process.sendsend_to(number)
+            process.send_signal(number)
 
 
 def wait_gone(processes: Iterable[psutil.Process], timeout: float) -> bool:
@@ -259,6 +259,6 @@ def _lives(process: psutil.Process) -> bool:
     if process.pid in _children and _children[process.pid].poll() is not None:
         del _children[process.pid]
     try:
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
         return False

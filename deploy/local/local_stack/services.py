@@ -14,8 +14,10 @@ def service_programs(
     service_env: Mapping[str, Mapping[str, str]] | None = None,
     services: tuple[str, ...] = DATABASES,
 ) -> list[Program]:
-    """Two programs per service, `cards-api` and `cards-worker`; `service_env` maps a service's name to what it
-    alone is told, such as its secrets."""
+    """Two programs per service, `cards-api` and `cards-worker`.
+
+    `service_env` maps a service's name to what it alone is told, such as its secrets.
+    """
     programs = []
     for service in services:
         env = {

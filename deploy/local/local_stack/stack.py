@@ -24,12 +24,14 @@ from local_stack.processes import Command, Running, Supervisor, answers_ok
 
 READY = "/health/ready"
 _OWN = ("bin", "issuer", "logs", "postgres", "run")
+# A folder with none of these may be anybody's, with a `postgres` in it that is not ours to remove.
+_MARKS = ("secrets.json", "stack.json", "issuer/jwks.json")
 _OWN_FILES = ("secrets.json", "stack.json", "broker-filled", "stack.lock")
 
 
 @dataclass(frozen=True)
 class Addresses:
-    """Where everything is; known before anything runs. The database addresses hold passwords: never log them."""
+    """Where everything is; known before anything runs. Database addresses hold passwords: never log them."""
 
     data_dir: Path
     ports: Ports
@@ -42,7 +44,7 @@ class Addresses:
 
 @dataclass(frozen=True)
 class Program:
-    """A process that answers /health/ready on `port` of 127.0.0.1. `env` is added to the parent's environment.
+    """A process that answers /health/ready on `port` of 127.0.0.1; `env` is added to the parent's.
 
     `uses_broker`: it is started afresh with an empty broker, because a consumer that lived on would keep its
     old position and skip what is published again below it.
@@ -132,7 +134,7 @@ class Stack:
         return Issuer(self.data_dir)
 
     def start(self, timeout: float = 60.0) -> Started:
-        """Starts what is not running; returns when everything is ready. Each process has `timeout` to get there.
+        """Starts what is not running; returns when everything is ready, each process within `timeout`.
 
         Healthy processes are kept if their command and environment are still the same; new code does not
         change either, so stop first to run it. Raises LocalStackError and leaves what runs as it is: the logs
@@ -143,11 +145,11 @@ class Stack:
             addresses = self.addresses()
             programs = self._programs(addresses)
             self._check_ports(programs)
+            self._write_state(programs)
             servers = {
                 postgres.NAME: self.postgres.start(timeout),
                 kafka.NAME: self.broker.start(timeout),
             }
-            self._write_state(programs)
             self.postgres.ensure_databases(self._databases)
             self._migrate(addresses)
             self._provision_topics(addresses)
@@ -171,7 +173,7 @@ class Stack:
         (self.data_dir / "broker-filled").write_text(self.broker.incarnation() or "")
 
     def stop(self) -> None:
-        """Stops every process that was started on this data folder, by whomever. Idempotent; keeps the data."""
+        """Stops every process started on this data folder, by whomever. Idempotent; keeps the data."""
         if self.data_dir.exists():
             with self._locked():
                 self._stop()
@@ -181,10 +183,8 @@ class Stack:
         if not self.data_dir.exists():
             return
         with self._locked():
-            if any((self.data_dir / name).exists() for name in _OWN) and not self._state_path.exists():
-                raise LocalStackError(
-                    f"{self.data_dir} was not made by a completed start of the stack; look at it and remove it by hand."
-                )
+            if not any((self.data_dir / name).exists() for name in _MARKS):
+                raise LocalStackError(f"{self.data_dir} is no data folder of the stack; nothing was removed.")
             self._stop()
             for name in _OWN:
                 shutil.rmtree(self.data_dir / name, ignore_errors=True)
@@ -215,7 +215,7 @@ class Stack:
                     signal.signal(number, handler)
 
     def status(self) -> list[ProcessStatus]:
-        """Every process of the last start, as it is now; empty when nothing was started on this data folder."""
+        """Every process of the last start, as it is now; empty when nothing was started here."""
         try:
             processes = json.loads(self._state_path.read_text())["processes"]
         except FileNotFoundError:
@@ -236,9 +236,11 @@ class Stack:
 
     def _check_ports(self, programs: Sequence[Program]) -> None:
         """Before anything is started: a port that is busy would otherwise show in a log, minutes later."""
-        for program in programs:
-            if self.supervisor.find(program.name) is None:
-                check_port_free(program.port, program.name, self.ports.variable_of(program.port))
+        wanted = {postgres.NAME: self.ports.postgres, kafka.NAME: self.ports.kafka}
+        wanted |= {program.name: program.port for program in programs}
+        for name, port in wanted.items():
+            if self.supervisor.find(name) is None:
+                check_port_free(port, name, self.ports.variable_of(port))
 
     def _start_programs(
         self, programs: Sequence[Program], *, broker_started: bool

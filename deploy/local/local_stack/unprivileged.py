@@ -11,13 +11,13 @@ from local_stack.errors import LocalStackError
 def server_user(server_dir: Path) -> tuple[int, int] | None:
     """(uid, gid) for a server whose files are in `server_dir`, or None for the present user.
 
-    Root, as in most containers, gives way to the owner of the existing files, or else to `nobody`: that user is
-    there on every system, so nothing is added to the machine's accounts.
+    Root, as in most containers, gives way to the owner of the existing files, or else to `nobody`: every
+    system has that user, so nothing is added to the machine's accounts.
     """
     if os.geteuid() != 0:
         if server_dir.exists() and server_dir.stat().st_uid != os.geteuid():
             raise LocalStackError(
-                f"{server_dir} belongs to another user; run as that user, or set UNION_DATA to a folder of your own."
+                f"{server_dir} belongs to another user; run as that one, or set UNION_DATA to another folder."
             )
         return None
     if server_dir.exists() and server_dir.stat().st_uid != 0:
@@ -41,7 +41,7 @@ def let_enter(folder: Path) -> None:
 
 
 def let_read(tree: Path) -> None:
-    """Lets other users read a tree of programs that was installed under a strict umask; does nothing otherwise."""
+    """Lets other users read programs that were installed under a strict umask; else does nothing."""
     if not tree.exists() or tree.stat().st_mode & stat.S_IROTH:
         return
     for path in [tree, *tree.rglob("*")]:

@@ -9,6 +9,6 @@ T = TypeVar("T")
 
 
 def run_blocking(work: Coroutine[Any, Any, T]) -> T:
-    """The coroutine's result. Works where the caller's thread has a running loop too: it uses its own thread."""
+    """The coroutine's result; works below a running loop too, because it uses a thread of its own."""
     with ThreadPoolExecutor(max_workers=1) as pool:
         return pool.submit(asyncio.run, work).result()
