@@ -77,8 +77,8 @@ def free_port() -> int:
 class ApacheKafka:
     """A node whose topics and offsets live in `data_dir` and outlast `stop`, `kill` and this object.
 
-    Methods are for one owner, who does not call them concurrently. None leaves anything tied to the event loop
-    behind: a session fixture may start the node in one loop and a test restart it in another.
+    Methods are for one owner, who does not call them concurrently. None leaves anything tied to the event
+    loop behind: a session fixture may start the node in one loop and a test restart it in another.
     """
 
     def __init__(
