@@ -1,4 +1,4 @@
-"""docker-compose.yml, the image and the databases' first start, by the real tools without a container engine."""
+"""docker-compose.yml, the image and the databases' first start: real tools, no container engine."""
 
 import json
 import os
@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -222,12 +223,12 @@ def test_every_package_of_the_image_is_on_its_path() -> None:
 def first_start() -> Iterator[tuple[Path, dict[str, str]]]:
     """The socket's folder of a PostgreSQL that init.sh has just prepared, and the services' passwords."""
     passwords = {f"UNION_{service.upper()}_DB_PASSWORD": f"{service}'s \\ $word" for service in SERVICES}
-    with (
-        tempfile.TemporaryDirectory(prefix="union-init-") as folder,
-        PostgresServer(Path(folder) / "data") as server,
-    ):
+    with ExitStack() as stack:
+        data = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="union-init-"))) / "data"
+        data.mkdir()
+        server = stack.enter_context(PostgresServer(data))
         # The wheel's server trusts whoever reaches its socket; the image asks every client of the network.
-        (server.pgdata / "pg_hba.conf").write_text("local all postgres trust\nlocal all all scram-sha-256\n")
+        (data / "pg_hba.conf").write_text("local all postgres trust\nlocal all all scram-sha-256\n")
         server.psql("select pg_reload_conf()")
         socket = server.get_postmaster_info().socket_dir
         initialised = subprocess.run(
@@ -238,6 +239,7 @@ def first_start() -> Iterator[tuple[Path, dict[str, str]]]:
             check=False,
         )
         assert (initialised.returncode, initialised.stderr) == (0, "")
+        assert socket is not None
         yield socket, passwords
 
 
