@@ -255,7 +255,7 @@ class ApacheKafka:
             if not cluster["brokers"] or any(partition["leader"] < 0 for partition in partitions):
                 return False
             await admin.find_coordinator("readiness")
-        except KafkaError:
+        except (KafkaError, TimeoutError, OSError):
             return False
         else:
             return True
