@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from local_stack.kafka import Broker
 from local_stack.ports import free_port
 from local_stack.postgres import Postgres

@@ -12,6 +12,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.conn import create_conn
 from aiokafka.errors import UnknownTopicOrPartitionError
+
 from local_stack.apache import HOST, ApacheKafka, free_port
 
 pytestmark = [

@@ -176,9 +176,7 @@ class ApacheKafka:
         if executable is None:
             raise ApacheKafkaError("Apache Kafka needs Java 17 or newer, and there is no `java` on the PATH")
         if not any(self.libs.glob("kafka_*.jar")):
-            raise ApacheKafkaError(
-                f"Apache Kafka's jars are not in {self.libs}; `make test-kafka` fetches them"
-            )
+            raise ApacheKafkaError(f"Apache Kafka's jars are not in {self.libs}; `make test-kafka` fetches them")
         return [
             executable,
             "-Xms128m",

@@ -73,9 +73,7 @@ def test_compose_accepts_the_file(environment: dict[str, str]) -> None:
 
 
 @pytest.mark.parametrize("name", [*SECRETS, "UNION_JWKS_URL", "UNION_CARD_SIGNING_KEY_FILE"])
-def test_compose_refuses_to_start_without_a_secret_and_says_which(
-    environment: dict[str, str], name: str
-) -> None:
+def test_compose_refuses_to_start_without_a_secret_and_says_which(environment: dict[str, str], name: str) -> None:
     checked = run_compose({**environment, name: ""}, "config", "--quiet")
 
     assert checked.returncode != 0
@@ -213,9 +211,7 @@ def test_every_package_of_the_image_is_on_its_path() -> None:
 
     assert path is not None
     folders = [ROOT / Path(entry).relative_to("/opt/union") for entry in path[1].split(":")]
-    assert sorted(folders) == sorted(
-        [ROOT / "libs" / "common", *(ROOT / "services" / name for name in SERVICES)]
-    )
+    assert sorted(folders) == sorted([ROOT / "libs" / "common", *(ROOT / "services" / name for name in SERVICES)])
     assert [folder for folder in folders if not (folder / folder.name / "__init__.py").exists()] == []
 
 
