@@ -39,8 +39,8 @@ _SETTINGS = {
     "log_timezone": "UTC",
     "lc_messages": "C",
 }
-# For tests alone: a crash of the machine may spoil the data. A kill of the server still loses nothing: a commit
-# waits for the write, only not for the disk.
+# For tests alone: a crash of the machine may spoil the data. A kill of the server still loses nothing: a
+# commit waits for the write, only not for the disk.
 _FORGETFUL = {
     "fsync": "off",
     "full_page_writes": "off",

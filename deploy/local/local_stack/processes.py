@@ -230,8 +230,8 @@ def answers_ok(url: str, timeout: float = 2.0) -> bool:
 def has_ended(process: psutil.Process) -> bool:
     """Whether it is gone, or a zombie that nobody has reaped.
 
-    The first thread of a killed process shows as a zombie while others still close its files and ports: such a
-    process has not ended yet.
+    The first thread of a killed process shows as a zombie while others still close its files and ports: such
+    a process has not ended yet.
     """
     try:
         if not process.is_running():

@@ -72,22 +72,18 @@ async def test_other_settings_restart_the_server(postgres: Postgres, data_dir: P
     await connection.close()
 
 
-async def test_each_database_belongs_to_a_role_that_enters_no_other(postgres: Postgres) -> None:
-    postgres.start()
-    postgres.ensure_databases()
-    postgres.ensure_databases()
+async def test_each_database_belongs_to_a_role_that_enters_no_other(server: Postgres) -> None:
+    server.ensure_databases()
     for name in DATABASES:
-        await execute(
-            postgres.url(name), "CREATE EXTENSION ltree; CREATE EXTENSION pg_trgm; CREATE TABLE t()"
-        )
+        await execute(server.url(name), "CREATE EXTENSION ltree; CREATE EXTENSION pg_trgm; CREATE TABLE t()")
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
         await connect(server.url("cards").removesuffix("/cards") + "/registry")
 
 
-async def test_nobody_enters_without_the_password(postgres: Postgres, cards: str) -> None:
+async def test_nobody_enters_without_the_password(server: Postgres) -> None:
     with pytest.raises(asyncpg.InvalidPasswordError):
         await asyncpg.connect(
-            host="127.0.0.1", port=postgres.port, user="cards", password="x", database="cards"
+            host="127.0.0.1", port=server.port, user="cards", password="x", database="cards"
         )
 
 
