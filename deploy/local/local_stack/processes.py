@@ -214,7 +214,7 @@ class Supervisor:
         return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab")
 
 
-def answers_ok(url: str, timeout: float = 2.0) -> bool:
+def answers_ok(url: str, timeout: float = 5.0) -> bool:
     """Whether a GET of this http:// address answers 200; asks the host directly, whatever proxies are set."""
     parts = urlsplit(url)
     connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=timeout)

@@ -227,7 +227,7 @@ class Stack:
         if running is None:
             ready = False
         elif address.startswith("http://"):
-            ready = answers_ok(address + READY, timeout=1.0)
+            ready = answers_ok(address + READY)
         else:
             ready = is_listening(int(address.rpartition(":")[2]))
         return ProcessStatus(

@@ -1,4 +1,7 @@
-"""A stand-in for a service: answers 200 on UNION_HTTP_PORT, and obeys a few words given as arguments."""
+"""A stand-in for a service: answers 200 on UNION_HTTP_PORT, and 503 from a SIGUSR1 on.
+
+Words given as arguments make it die at once, ignore SIGTERM or have a child.
+"""
 
 import http.server
 import os
@@ -6,16 +9,24 @@ import signal
 import subprocess
 import sys
 
+answer = http.HTTPStatus.OK
+
+
+def fall_ill(*_: object) -> None:
+    global answer
+    answer = http.HTTPStatus.SERVICE_UNAVAILABLE
+
 
 class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self) -> None:
-        self.send_response(200)
+        self.send_response(answer)
         self.end_headers()
 
     def log_message(self, *_: object) -> None:
         pass
 
 
+signal.signal(signal.SIGUSR1, fall_ill)
 words = sys.argv[1:]
 if "die" in words:
     print("\n".join(f"line {number}" for number in range(1, 101)), flush=True)

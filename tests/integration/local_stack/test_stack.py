@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 from local_stack import LocalStackError, PortBusy, Ports, ProcessFailed, Stack, free_port, service_programs
-from local_stack.processes import has_ended
+from local_stack.processes import answers_ok, has_ended
 from local_stack.stack import data_dir_from_env
 
 MakeStack = Callable[..., Stack]
@@ -82,13 +82,17 @@ def test_a_new_broker_is_reported_until_the_history_is_published_again(make_stac
     assert again.reused == ("postgres", "cards-api")
 
 
-def test_only_what_changed_or_died_or_hangs_is_started_anew(make_stack: MakeStack) -> None:
+def test_only_what_changed_or_died_or_ails_is_started_anew(make_stack: MakeStack) -> None:
     make_stack().start()
     changed = make_stack(secret="another")
+    health = f"http://127.0.0.1:{changed.ports.cards}/health/ready"
     assert changed.start().started == ("cards-worker",)
     changed.supervisor.kill("cards-api")
     assert changed.start().started == ("cards-api",)
-    changed.supervisor.send("cards-api", signal.SIGSTOP)
+    api = changed.supervisor.find("cards-api")
+    assert api is not None
+    changed.supervisor.send("cards-api", signal.SIGUSR1)  # the stand-in falls ill
+    changed.supervisor.wait_ready(api, lambda: not answers_ok(health), timeout=20)
     assert [status.name for status in changed.status() if not status.ready] == ["cards-api"]
     assert changed.start().started == ("cards-api",)
 
