@@ -1,7 +1,6 @@
 import os
 import pwd
 import stat
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -29,14 +28,13 @@ async def count(url: str) -> int:
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[Postgres]:
+def server(scratch: Path) -> Iterator[Postgres]:
     """One running server for the tests that only look at it."""
-    with tempfile.TemporaryDirectory(prefix="union-stack-") as parent:
-        server = Postgres(Path(parent), free_port(), durable=False)
-        server.start()
-        server.ensure_databases()
-        yield server
-        server.stop()
+    server = Postgres(scratch / "shared", free_port(), durable=False)
+    server.start()
+    server.ensure_databases()
+    yield server
+    server.stop()
 
 
 @pytest.fixture
