@@ -12,7 +12,7 @@ STAND_IN = (sys.executable, "-S", str(Path(__file__).parent / "stand_in.py"))
 
 
 def _memory() -> str | None:
-    """A file system in memory, where these tests take half the time, or None where there is no room for them."""
+    """A file system in memory, where these tests take half the time; None where it has no room."""
     try:
         room = os.statvfs("/dev/shm")
     except OSError:
