@@ -123,5 +123,6 @@ def _count(cell: Cell, counts: Counter[str], years: list[int], as_of: date) -> N
             counts["patronymic"] += bool(PATRONYMIC.search(folded))
             counts["given"] += folded in GIVEN_NAMES
             counts["surname"] += bool(SURNAME.search(folded)) and not PATRONYMIC.search(folded)
-    counts["sex"] += read_sex(cell) is not None
+    # figures alone may be categories as well: without a heading they are taken for those
+    counts["sex"] += not text.isdigit() and read_sex(cell) is not None
     counts["category"] += read_category(text) is not None

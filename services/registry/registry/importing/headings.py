@@ -75,9 +75,9 @@ def _heading_index(rows: Sequence[RawRow]) -> tuple[int, int] | None:
     best, best_score = None, 1.0
     for index, row in enumerate(rows[:_SEARCHED_ROWS]):
         texts = [fold_heading(cell) for _, cell in filled(row)]
-        if len(texts) < 2 or any(len(text) > _LONG_HEADING * 2 for text in texts):
+        if len(texts) < 2 or any(_is_value(text) for text in texts):
             continue
-        fields = {found for text in texts if (found := heading_field(text)) and not _is_value(text)}
+        fields = {found for text in texts if (found := heading_field(text))}
         # a data row names fields by accident («школа», «работник») but not several different ones
         score = len(fields) + len(fields) / len(texts) + 0.5 * any(name in fields for name in _NAME_FIELDS)
         if len(fields) >= 2 and score > best_score + 0.01:
@@ -93,7 +93,7 @@ def _heading_index(rows: Sequence[RawRow]) -> tuple[int, int] | None:
 
 
 def _is_value(text: str) -> bool:
-    return bool(re.search(r"\d{3,}", text)) or (" " in text and bool(PATRONYMIC.search(text)) and "отчеств" not in text)
+    return bool(re.search(r"\d{3,}|\d\D?\d\D\d\d", text)) or (" " in text and bool(PATRONYMIC.search(text)) and "отчеств" not in text)
 
 
 def _continues(row: RawRow) -> bool:
@@ -171,7 +171,7 @@ def _assign(texts: Mapping[int, str], contents: Mapping[int, ColumnContent]) -> 
     if "full_name" in columns and "last" in columns:
         stronger = contents.get(columns["full_name"], nothing).full_names > 0.3
         for dropped in ("last", "first", "patronymic") if stronger else ("full_name",):
-            columns.pop(dropped, None)  # type: ignore[call-overload]
+            columns.pop(dropped, None)
     free = [c for c in contents if c not in columns.values() and c not in refused]
     _guess(columns, {c: contents[c] for c in free})
     return columns
@@ -209,8 +209,8 @@ def _guess(columns: dict[Field, int], free: dict[int, ColumnContent]) -> None:
     dates = sorted((c for c in free if free[c].dates >= 0.5), key=lambda c: free[c].median_year)
     for name in ("birth_date", "joined_on"):
         if name not in columns and dates:
-            columns[name] = dates.pop(0)  # type: ignore[index]
-            del free[columns[name]]  # type: ignore[index]
+            columns[name] = dates.pop(0)
+            del free[columns[name]]
     if "full_name" not in columns and "last" not in columns:
         take("full_name", 0.5)
     if "full_name" not in columns:

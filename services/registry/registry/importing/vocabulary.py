@@ -25,10 +25,10 @@ _MEMBER_HEADINGS: tuple[tuple[Field | None, str], ...] = (
     ("joined_on", r"вступ|принят|прием|приня|постанов|joined|join|since|admi(?:ssion|tted)|член\w* с\b|состоит|\bучет с\b"
                   r"|в профсоюзе с|дата учета|вступл|с какого|member from|enrol|зачисл|год профсоюз"),
     ("sex", r"^пол$|^sex$|gender|^м ж$|муж жен|^пол \w{1,4} \w{1,4}$|^пол\b"),
-    ("first_patronymic", r"имя (?:и )?отч|^и о$|^имя о$|first (?:and )?middle"),
     ("full_name", r"ф ?и ?о\b|фио|fio|фамил\w* (?:и )?(?:имя|и|инициал)|полное имя|full ?name|^name$|член\w* (?:профсоюз|ппо)"
                   r"|^(?:сотрудник|работник|член|студент|обучающийся|employee|member|person)$|фамил\w* и ?о|имя фамил"
                   r"|member ?name|person name|^имена$"),
+    ("first_patronymic", r"имя (?:и )?отч|^и о$|^имя о$|first (?:and )?middle"),
     ("patronymic", r"отчеств|patronym|middle|second ?name|^отч$|^о$|otch"),
     ("last", r"фамил|surname|last ?name|family|^фам$|^ф$|familiya"),
     ("first", r"^имя|\bимя$|first ?name|given|^и$|forename|^name first|imya"),
