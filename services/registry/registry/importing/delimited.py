@@ -20,7 +20,9 @@ def rows_of_text(text: str) -> list[list[str]]:
     lines = text.count("\n") + 1
     rows = _parse(text, delimiter, csv.QUOTE_MINIMAL)
     if rows is None or len(rows) < lines * 0.7:
-        rows = _parse(text, delimiter, csv.QUOTE_NONE) or [line.split(delimiter) for line in text.splitlines()]
+        rows = _parse(text, delimiter, csv.QUOTE_NONE) or [
+            line.split(delimiter) for line in text.splitlines()
+        ]
     return rows
 
 
@@ -43,7 +45,9 @@ def sniff_delimiter(text: str) -> str:
 def _parse(text: str, delimiter: str, quoting: int) -> list[list[str]] | None:
     try:
         if quoting == csv.QUOTE_NONE:
-            return list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, quoting=csv.QUOTE_NONE))
+            return list(
+                csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, quoting=csv.QUOTE_NONE)
+            )
         return list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter))
     except csv.Error:
         return None

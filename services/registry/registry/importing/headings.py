@@ -93,7 +93,9 @@ def _heading_index(rows: Sequence[RawRow]) -> tuple[int, int] | None:
 
 
 def _is_value(text: str) -> bool:
-    return bool(re.search(r"\d{3,}|\d\D?\d\D\d\d", text)) or (" " in text and bool(PATRONYMIC.search(text)) and "отчеств" not in text)
+    return bool(re.search(r"\d{3,}|\d\D?\d\D\d\d", text)) or (
+        " " in text and bool(PATRONYMIC.search(text)) and "отчеств" not in text
+    )
 
 
 def _continues(row: RawRow) -> bool:
@@ -104,16 +106,29 @@ def _continues(row: RawRow) -> bool:
     named = [text for text in texts if heading_field(text)]
     if len(texts) == 1:
         return bool(named) and named[0] in ("фамилия", "имя", "отчество", "фио")
-    strict = {"last", "first", "patronymic", "birth_date", "phone", "email", "joined_on", "card_number", "full_name"}
+    strict = {
+        "last",
+        "first",
+        "patronymic",
+        "birth_date",
+        "phone",
+        "email",
+        "joined_on",
+        "card_number",
+        "full_name",
+    }
     return any(heading_field(text) in strict for text in named) and len(named) * 2 >= len(texts)
 
 
 def _is_numbering(row: RawRow) -> bool:
     """True for the row «1 2 3 4 …» under a heading."""
     figures = [clean(cell) for _, cell in filled(row)]
-    return len(figures) > 2 and figures == [str(n) for n in range(int(figures[0]), int(figures[0]) + len(figures))] if (
-        figures and figures[0] in ("0", "1")
-    ) else False
+    return (
+        len(figures) > 2
+        and figures == [str(n) for n in range(int(figures[0]), int(figures[0]) + len(figures))]
+        if (figures and figures[0] in ("0", "1"))
+        else False
+    )
 
 
 def _merged_texts(rows: Sequence[RawRow], top: int, bottom: int) -> dict[int, str]:
@@ -157,7 +172,11 @@ def _assign(texts: Mapping[int, str], contents: Mapping[int, ColumnContent]) -> 
         folded = fold_heading(text)
         name = heading_field(folded)
         content = contents.get(column, nothing)
-        if name in ("last", "first", "first_patronymic") and content.full_names > 0.6 and name != "first_patronymic":
+        if (
+            name in ("last", "first", "first_patronymic")
+            and content.full_names > 0.6
+            and name != "first_patronymic"
+        ):
             name = "full_name" if name == "last" or "last" not in wanted else "first_patronymic"
         if name is None:
             refused.update({column} if folded and _known_useless(folded) else ())

@@ -9,7 +9,9 @@ from registry.importing.vocabulary import GIVEN_NAMES, PATRONYMIC, SURNAME
 
 _NOT_LETTERS = re.compile(r"[^\w\s'’`.\-()]+|_+")
 _NOTE = re.compile(r"\([^)]*\)|\(.*$")
-_NO_NAME = re.compile(r"^(?:нет(?: данных)?|не ?указан\w*|не ?известн\w*|уточн\w*|вакан\w*|б ?/ ?и|x+|х+|null|none|n ?a|test)$")
+_NO_NAME = re.compile(
+    r"^(?:нет(?: данных)?|не ?указан\w*|не ?известн\w*|уточн\w*|вакан\w*|б ?/ ?и|x+|х+|null|none|n ?a|test)$"
+)
 _TURKIC_ENDINGS = frozenset(("оглы", "кызы", "угли", "улы", "гызы", "уулу"))
 _LETTER = re.compile(r"[^\W\d_]")
 

@@ -42,7 +42,9 @@ class OrganisationIndex:
         self._exact: dict[str, set[str]] = defaultdict(set)
         self._core: dict[str, set[str]] = defaultdict(set)
         self._stems: dict[frozenset[str], set[str]] = defaultdict(set)
-        self._by_figures: dict[frozenset[str], list[tuple[frozenset[str], str]]] = defaultdict(list)
+        self._by_figures: dict[frozenset[str], list[tuple[frozenset[str], frozenset[str], str]]] = (
+            defaultdict(list)
+        )
         self._parents: dict[str, str | None] = {}
         self._answers: dict[tuple[str, str | None, bool], str | None] = {}
         for organisation in organisations:
@@ -62,10 +64,11 @@ class OrganisationIndex:
             self._exact[without_union_words(words)].add(key)
             self._core[core(words)].add(key)
             self._core[without_places(core(words))].add(key)
-            found = stems(without_places(core(words)))
+            bare = without_places(core(words))
+            found = stems(bare)
             self._stems[found].add(key)
-            figures = frozenset(word for word in found if word.isdigit())
-            self._by_figures[figures].append((found - figures, key))
+            figures = _figures(found)
+            self._by_figures[figures].append((frozenset(bare.split()) - figures, found - figures, key))
 
     def __len__(self) -> int:
         return len(self._by_id)
@@ -104,7 +107,7 @@ class OrganisationIndex:
                 chosen, ambiguous = self._only(candidates, within, members_only)
                 if chosen or ambiguous:
                     return chosen
-        chosen, _ = self._only(self._near(found, within), within, members_only)
+        chosen, _ = self._only(self._near(frozenset(bare.split()), found, within), within, members_only)
         return chosen or self._leading_code(name, members_only)
 
     def _leading_code(self, name: str, members_only: bool) -> str | None:
@@ -133,21 +136,30 @@ class OrganisationIndex:
             organisation = self._parents.get(organisation)
         return organisation == root
 
-    def _near(self, found: frozenset[str], within: str | None) -> set[str]:
-        """Organisations whose figures are the same and whose words differ by one misprint, or — inside `within` —
-        of whose words the name gives only some."""
-        figures = frozenset(word for word in found if word.isdigit())
+    def _near(self, words: frozenset[str], found: frozenset[str], within: str | None) -> set[str]:
+        """Organisations with the same figures, whose words differ by one misprint or — inside `within` — of whose
+        words the name gives only some."""
+        figures = _figures(found)
         letters = found - figures
         misprinted: set[str] = set()
         shortened: set[str] = set()
-        for words, key in self._by_figures.get(figures, ()):
-            missing, added = words - letters, letters - words
-            if len(missing) == 1 and len(added) == 1:
-                (left,), (right,) = missing, added
-                # short words are names of kinds (СОШ, ООШ): one letter makes another kind of them
-                if min(len(left), len(right)) >= 5 and one_edit_apart(left, right):
-                    misprinted.add(key)
-            elif not added and letters and (figures or len(letters) > 1) and within is not None:
+        for their_words, their_stems, key in self._by_figures.get(figures, ()):
+            if _one_misprint(their_words, words - figures) or _one_misprint(their_stems, letters):
+                misprinted.add(key)
+            elif within is not None and letters < their_stems and (figures or len(letters) > 1):
                 if self._is_under(key, within):
                     shortened.add(key)
         return misprinted or shortened
+
+
+def _figures(words: frozenset[str]) -> frozenset[str]:
+    return frozenset(word for word in words if word.isdigit())
+
+
+def _one_misprint(left: frozenset[str], right: frozenset[str]) -> bool:
+    missing, added = left - right, right - left
+    if len(missing) != 1 or len(added) != 1:
+        return False
+    (one,), (other,) = missing, added
+    # short words are names of kinds (СОШ, ООШ): one letter makes another kind of them
+    return min(len(one), len(other)) >= 5 and one_edit_apart(one, other)

@@ -11,11 +11,15 @@ from registry.importing.reading import Cell, RawRow, UnreadableFile, filled, rea
 from registry.importing.texts import clean, fold, fold_heading
 from registry.importing.vocabulary import TOTALS
 
-InstitutionType = Literal["school", "preschool", "vocational", "university", "supplementary", "authority", "other"]
+InstitutionType = Literal[
+    "school", "preschool", "vocational", "university", "supplementary", "authority", "other"
+]
 OrganisationProblemReason = Literal[
     "name_missing", "kind_unknown", "code_repeated", "parent_unknown", "parent_cycle", "head_count_unreadable"
 ]
-_Column = Literal["code", "kind", "name", "short_name", "parent", "institution_type", "employees", "students", "inn"]
+_Column = Literal[
+    "code", "kind", "name", "short_name", "parent", "institution_type", "employees", "students", "inn"
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +73,20 @@ class OrganisationRegister:
 
 _HEADINGS: tuple[tuple[_Column | None, str], ...] = (
     ("inn", r"\bинн\b|\binn\b|tax"),
-    (None, r"адрес|address|телефон|phone|почт|mail|председател|chair|фио|\bкпп\b|огрн|членов|охват|members|примеч"),
+    (
+        None,
+        r"адрес|address|телефон|phone|почт|mail|председател|chair|фио|\bкпп\b|огрн|членов|охват|members|примеч",
+    ),
     ("parent", r"вышестоящ|родител|parent|входит|подчин|состоит в|структура выше|куда|upper|superior|головн"),
     ("students", r"обуча|студент|учащ|student|pupil|learner|учеников"),
-    ("employees", r"работающ|работник|сотрудник|персонал|штат|employee|staff|worker|headcount|численност|всего чел"),
-    ("institution_type", r"тип (?:учр|орг|оо|об)|вид (?:учр|оо|об)|institution ?type|тип заведен|категория учр|^тип оо$|отрасл"),
+    (
+        "employees",
+        r"работающ|работник|сотрудник|персонал|штат|employee|staff|worker|headcount|численност|всего чел",
+    ),
+    (
+        "institution_type",
+        r"тип (?:учр|орг|оо|об)|вид (?:учр|оо|об)|institution ?type|тип заведен|категория учр|^тип оо$|отрасл",
+    ),
     ("kind", r"вид|уровень|тип|kind|level|type|статус|ранг|структурн"),
     ("short_name", r"(?:кратк|сокращ|short)"),
     ("name", r"наимен|назван|name|организаци|учрежден|^ппо$|первичн|title"),
@@ -84,17 +97,29 @@ _ORDINAL = re.compile(r"^(?:№|n|no)?(?: ?п ?п)?$|^№ ?строки$")
 _KINDS: tuple[tuple[OrganisationKind, str], ...] = (
     ("union_group", r"профгруп|проф групп|union.?group|^пг$|групорг"),
     ("structural_unit", r"структурн\w* подразд|профбюро|structural|подразделен|факульт|цехов|^сп$"),
-    ("primary_with_territorial_rights", r"прав\w* (?:территор|район|местн)|territorial.?rights|с правами|^пптр?$|ппо с прав"),
+    (
+        "primary_with_territorial_rights",
+        r"прав\w* (?:территор|район|местн)|territorial.?rights|с правами|^пптр?$|ппо с прав",
+    ),
     ("primary", r"первич|\bппо\b|primary|^перв|^п$"),
     ("federal", r"федерал|общеросс|централ|federal|national|\bцс\b"),
     ("regional", r"регион|межрегион|област|краев|республик|regional|interregional|^р$|окружн"),
     ("territorial", r"террит|район|город|местн|территор|territorial|district|local|городск|координац|^т$"),
 )
 _INSTITUTIONS: tuple[tuple[InstitutionType, str], ...] = (
-    ("supplementary", r"доп|дюц|дюсш|ддт|цдт|творчеств|внешкол|кружк|спорт|искусств|музык|supplement|extra|юн"),
-    ("preschool", r"дошк|детск\w* сад|детсад|д с\b|\bд/с|\bдоу\b|ясли|preschool|kindergarten|nursery|црр|мбдоу"),
+    (
+        "supplementary",
+        r"доп|дюц|дюсш|ддт|цдт|творчеств|внешкол|кружк|спорт|искусств|музык|supplement|extra|юн",
+    ),
+    (
+        "preschool",
+        r"дошк|детск\w* сад|детсад|д с\b|\bд/с|\bдоу\b|ясли|preschool|kindergarten|nursery|црр|мбдоу",
+    ),
     ("university", r"вуз|универ|институт|академи|высш|university|higher|во\b"),
-    ("vocational", r"спо|колледж|техник|училищ|проф\w* обр|средн\w* проф|vocational|college|пту|\bпоо?\b|npo|нпо"),
+    (
+        "vocational",
+        r"спо|колледж|техник|училищ|проф\w* обр|средн\w* проф|vocational|college|пту|\bпоо?\b|npo|нпо",
+    ),
     ("school", r"школ|сош|оош|гимназ|лице|интернат|общеобр|school|\bоу\b|\bоо\b|кадет|нош"),
     ("authority", r"управл|админ|комитет|отдел|департ|министер|орган|authority|мку"),
 )
@@ -168,7 +193,10 @@ def _read_row(
         return OrganisationProblem(
             sheet, row.number, "name_missing", "Нет наименования организации — впишите его полностью."
         )
-    if len(texts) < 2 or fold_heading(columns and cell("name")) in ("наименование", "наименование организации"):
+    if len(texts) < 2 or fold_heading(columns and cell("name")) in (
+        "наименование",
+        "наименование организации",
+    ):
         return None
     kind = _kind_of(kind_text) or _kind_of_name(name) if kind_text == "" else _kind_of(kind_text)
     if kind is None:
@@ -187,7 +215,10 @@ def _read_row(
         digits = re.fullmatch(r"(\d{1,7})(?:[.,]0+)?(?:чел\.?)?", text)
         if text and not digits and re.search(r"\w", text):
             return OrganisationProblem(
-                sheet, row.number, "head_count_unreadable", f"Численность «{text}» не читается — впишите целое число."
+                sheet,
+                row.number,
+                "head_count_unreadable",
+                f"Численность «{text}» не читается — впишите целое число.",
             )
         counts[column] = int(digits[1]) if digits else None
     return OrganisationRecord(
@@ -247,7 +278,9 @@ def _with_codes(
         if code in seen:
             problems.append(
                 OrganisationProblem(
-                    draft.sheet, draft.row, "code_repeated",
+                    draft.sheet,
+                    draft.row,
+                    "code_repeated",
                     f"Код «{code}» уже есть в строке {seen[code]} — у каждой организации должен быть свой код.",
                 )  # fmt: skip
             )
@@ -291,7 +324,10 @@ def _in_tree_order(
 
 def _orphan(record: OrganisationRecord, what: str) -> OrganisationProblem:
     return OrganisationProblem(
-        record.sheet, record.row, "parent_unknown", f"{what} — впишите её код или полное наименование из этого реестра."
+        record.sheet,
+        record.row,
+        "parent_unknown",
+        f"{what} — впишите её код или полное наименование из этого реестра.",
     )
 
 
@@ -315,12 +351,16 @@ def _parents_first(
                 if record.parent_code in codes and record.parent_code is not None:
                     problems.append(
                         OrganisationProblem(
-                            record.sheet, record.row, "parent_cycle",
+                            record.sheet,
+                            record.row,
+                            "parent_cycle",
                             "Вышестоящие организации ссылаются друг на друга по кругу или не приняты — исправьте их.",
                         )  # fmt: skip
                     )
                 else:
-                    problems.append(_orphan(record, f"Вышестоящая организация «{record.parent_code}» не принята"))
+                    problems.append(
+                        _orphan(record, f"Вышестоящая организация «{record.parent_code}» не принята")
+                    )
             break
         waiting = later
     return ordered

@@ -64,7 +64,9 @@ def read_sheets(content: bytes) -> list[Sheet]:
     file_format_unknown, sheet_too_large. Raises nothing else, whatever the bytes are.
     """
     if not content.strip(b"\x00 \t\r\n\xef\xbb\xbf"):
-        raise UnreadableFile("file_empty", "Файл пуст — проверьте, тот ли файл отправлен, и пришлите его снова.")
+        raise UnreadableFile(
+            "file_empty", "Файл пуст — проверьте, тот ли файл отправлен, и пришлите его снова."
+        )
     if len(content) > MAX_FILE_BYTES:
         raise UnreadableFile("file_too_large", "Файл больше 128 МБ — разделите его на части по районам.")
     if content.startswith(_ZIP):
@@ -88,13 +90,15 @@ def _protected() -> UnreadableFile:
 
 def _corrupt() -> UnreadableFile:
     return UnreadableFile(
-        "file_corrupt", "Файл повреждён — откройте его в Excel, сохраните как «Книга Excel (.xlsx)» и пришлите снова."
+        "file_corrupt",
+        "Файл повреждён — откройте его в Excel, сохраните как «Книга Excel (.xlsx)» и пришлите снова.",
     )
 
 
 def _unknown_format() -> UnreadableFile:
     return UnreadableFile(
-        "file_format_unknown", "Это не таблица Excel, OpenDocument или CSV — сохраните реестр как .xlsx и пришлите снова."
+        "file_format_unknown",
+        "Это не таблица Excel, OpenDocument или CSV — сохраните реестр как .xlsx и пришлите снова.",
     )
 
 
@@ -197,7 +201,7 @@ def decode(content: bytes) -> str | None:
         text = _eight_bits(content)
     sample = text[:20_000]
     odd = sum(1 for ch in sample if (ch < " " and ch not in "\t\r\n\x00") or ch == "\ufffd")
-    words = sum(1 for ch in sample if ch.isalnum() or ch in " ;,\t\r\n|.-\"")
+    words = sum(1 for ch in sample if ch.isalnum() or ch in ' ;,\t\r\n|.-"')
     if odd > max(2, len(sample) // 200) or words < len(sample) * 0.6:
         return None
     return text.replace("\x00", "")
@@ -211,7 +215,9 @@ def _eight_bits(content: bytes) -> str:
         best = max(pages, key=_russian_score)
         broken_utf8 = content.decode("utf-8-sig", errors="replace")
         # a few damaged bytes in a UTF-8 file must not turn all of it into another code page
-        return broken_utf8 if broken_utf8.count("\ufffd") * 20 < len(broken_utf8) - len(content) // 2 else best
+        return (
+            broken_utf8 if broken_utf8.count("\ufffd") * 20 < len(broken_utf8) - len(content) // 2 else best
+        )
 
 
 def _russian_score(text: str) -> float:
