@@ -1,8 +1,11 @@
 """Real parts for every test: one PostgreSQL and one broker a session, on free ports, in a temporary folder."""
 
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+
 from local_stack.kafka import Broker
 from local_stack.ports import free_port
 from local_stack.postgres import Postgres
@@ -11,8 +14,15 @@ pytest_plugins = ["common.testing"]
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
-    server = Postgres(tmp_path_factory.mktemp("pg"), free_port(), durable=False)
+def server_folder() -> Iterator[Path]:
+    # Not pytest's own folder: each starting pytest closes it to other users, and PostgreSQL is one under root.
+    with tempfile.TemporaryDirectory(prefix="union-test-", ignore_cleanup_errors=True) as folder:
+        yield Path(folder)
+
+
+@pytest.fixture(scope="session")
+def postgres(server_folder: Path) -> Iterator[Postgres]:
+    server = Postgres(server_folder, free_port(), durable=False)
     server.start()
     yield server
     server.stop()
@@ -24,8 +34,8 @@ def postgres_url(postgres: Postgres) -> str:
 
 
 @pytest.fixture(scope="session")
-def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
-    broker = Broker(tmp_path_factory.mktemp("kafka"), free_port())
+def broker(server_folder: Path) -> Iterator[Broker]:
+    broker = Broker(server_folder, free_port())
     broker.start()
     yield broker
     broker.stop()

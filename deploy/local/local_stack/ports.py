@@ -59,9 +59,7 @@ class Ports:
             if not text:
                 continue
             if not text.isdecimal():
-                raise LocalStackError(
-                    f"{_variable(field.name)} is {text!r}; a port is a number from 1 to 65535."
-                )
+                raise LocalStackError(f"{_variable(field.name)} is {text!r}; a port is a number from 1 to 65535.")
             chosen[field.name] = int(text)
         return cls(**chosen)
 
@@ -95,9 +93,7 @@ def check_port_free(port: int, name: str, variable: str | None) -> None:
     advice = f"set {variable} to another port" if variable else "give it another port"
     if error == errno.EACCES:
         raise PortBusy(f"Port {port} for {name} needs privileges that this user lacks; {advice}.")
-    raise PortBusy(
-        f"Port {port} for {name} is busy{_holder(port)}; stop the process that holds it, or {advice}."
-    )
+    raise PortBusy(f"Port {port} for {name} is busy{_holder(port)}; stop the process that holds it, or {advice}.")
 
 
 def is_listening(port: int, timeout: float = 1.0) -> bool:

@@ -166,9 +166,7 @@ class Postgres:
         return self._keychain.secret(f"postgres:{role}")
 
     def _command(self, user: tuple[int, int] | None) -> Command:
-        settings = [
-            part for name, value in sorted(self._settings.items()) for part in ("-c", f"{name}={value}")
-        ]
+        settings = [part for name, value in sorted(self._settings.items()) for part in ("-c", f"{name}={value}")]
         return Command(
             name=NAME,
             argv=(str(self._bin / "postgres"), "-D", str(self._cluster), *settings),

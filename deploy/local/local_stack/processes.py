@@ -145,9 +145,7 @@ class Supervisor:
             if not running.is_alive():
                 raise ProcessFailed(f"{running.name} died while starting.{self._tail(running.name)}")
             if time.monotonic() > deadline:
-                raise ProcessFailed(
-                    f"{running.name} is not ready after {timeout:g} s.{self._tail(running.name)}"
-                )
+                raise ProcessFailed(f"{running.name} is not ready after {timeout:g} s.{self._tail(running.name)}")
             time.sleep(POLL_SECONDS)
 
     def stop(self, *names: str) -> None:

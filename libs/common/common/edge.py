@@ -1,5 +1,7 @@
 """The outermost ASGI layer of every process: span, metric, log line, size limit, last-resort 500."""
 
+import contextlib
+import math
 import time
 from typing import Any
 
@@ -30,10 +32,24 @@ class Edge:
             return
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         status, begun = 500, time.perf_counter()
-        answered = False
+        answered, taken = False, 0
+        limit = math.inf if scope["path"] in self._exempt else self._max_body
+
+        too_large = False
+
+        async def receiving() -> Message:
+            nonlocal taken, too_large
+            message = await receive()
+            taken += len(message.get("body", b""))
+            if taken > limit:
+                too_large = True
+                raise BodyTooLarge
+            return message
 
         async def sending(message: Message) -> None:
             nonlocal status, answered
+            if too_large and not answered:
+                return  # the framework's own words about a body that it could not read
             if message["type"] == "http.response.start":
                 status, answered = message["status"], True
                 message.setdefault("headers", []).extend(
@@ -51,12 +67,12 @@ class Edge:
             set_status_on_exception=False,
         ) as span:
             try:
-                await self._app(scope, self._limited(scope, headers, receive), sending)
-            except BodyTooLarge:
-                if not answered:
-                    await problem(413, "body_too_large", f"Send at most {self._max_body} bytes in one request.")(
-                        scope, receive, sending
-                    )
+                with contextlib.suppress(BodyTooLarge):
+                    await self._app(scope, receiving, sending)
+                if too_large and not answered:
+                    too_large = False
+                    detail = f"Send at most {self._max_body} bytes in one request."
+                    await problem(413, "body_too_large", detail)(scope, receive, sending)
             except Exception as error:
                 telemetry.log().error("request_failed", route=_route(scope), **telemetry.describe(error))
                 if not answered:
@@ -82,25 +98,6 @@ class Edge:
                         status=status,
                         ms=round(seconds * 1000, 1),
                     )
-
-    def _limited(self, scope: Scope, headers: dict[str, str], receive: Receive) -> Receive:
-        if scope["path"] in self._exempt:
-            return receive
-        length = headers.get("content-length", "0")
-        declared = int(length) if length.isdigit() else 0
-        taken = 0
-
-        async def receiving() -> Message:
-            nonlocal taken
-            if declared > self._max_body:
-                raise BodyTooLarge
-            message = await receive()
-            taken += len(message.get("body", b""))
-            if taken > self._max_body:
-                raise BodyTooLarge
-            return message
-
-        return receiving
 
 
 def _route(scope: dict[str, Any] | Any) -> str:

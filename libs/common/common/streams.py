@@ -8,12 +8,14 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker, KafkaMessage
+from faststream.security import BaseSecurity, SASLPlaintext, SASLScram256, SASLScram512
 
 from common import telemetry
 from common.consumers import Subscription
 from common.db import Database
 from common.parking import Record
 from common.processing import Processor
+from common.relay import kafka_security
 from common.settings import Settings
 
 POLL_INTERVAL_SECONDS = 300.0
@@ -23,6 +25,21 @@ POLL_INTERVAL_SECONDS = 300.0
 async def _raw(message: Any, *_: Any) -> Any:
     """A decoder that does nothing: a poison record must meet our own code, not FastStream's."""
     return message.raw_message
+
+
+def _security(settings: Settings) -> BaseSecurity:
+    """The same credentials as `kafka_security`, in FastStream's words."""
+    arguments = kafka_security(settings)
+    context, tls = arguments.get("ssl_context"), settings.kafka_security_protocol.endswith("SSL")
+    if not settings.kafka_security_protocol.startswith("SASL"):
+        return BaseSecurity(ssl_context=context, use_ssl=tls)
+    mechanisms = {"PLAIN": SASLPlaintext, "SCRAM-SHA-256": SASLScram256, "SCRAM-SHA-512": SASLScram512}
+    return mechanisms[settings.kafka_sasl_mechanism](
+        username=arguments["sasl_plain_username"] or "",
+        password=arguments["sasl_plain_password"] or "",
+        ssl_context=context,
+        use_ssl=tls,
+    )
 
 
 class Streams:
@@ -35,7 +52,7 @@ class Streams:
             settings.kafka_bootstrap,
             client_id=f"{service}-worker",
             graceful_timeout=settings.shutdown_seconds,
-            security=None,
+            security=_security(settings),
             logger=None,
         )
         self._subscribers: list[tuple[Subscription, Any]] = []
