@@ -63,7 +63,8 @@ def find_layout(rows: Sequence[RawRow], as_of: date) -> Layout | None:
         heading_row=rows[bottom].number,
         data_from=data_from,
         titles=_titles(rows[:top]),
-        heading_texts=frozenset(fold_heading(text) for text in texts.values()) - {""},
+        heading_texts=frozenset(form for t in texts.values() for form in (fold_heading(t), t.strip(" .").lower()))
+        - {""},
         birth_order=_order(rows[data_from:], columns.get("birth_date")),
         joined_order=_order(rows[data_from:], columns.get("joined_on")),
         ignored=tuple(text for column, text in texts.items() if column not in known and text),

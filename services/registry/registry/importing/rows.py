@@ -32,10 +32,18 @@ class RowSorter:
         named = _count(cells, self._names)
         personal = _count(cells, self._personal)
         evidence = personal + _count(cells, self._other)
-        if named and personal >= 2 and evidence >= 3 and not self._is_heading_again(row):
+        if named and personal >= 2 and evidence >= 3 and self._is_plain_person(cells):
             self._closed = False
-            return "nothing" if self._is_total(row) else "person"
+            return "person"
         return self._sparse(row, named, personal, evidence)
+
+    def _is_plain_person(self, cells: tuple[Cell, ...]) -> bool:
+        """The short way for nearly all rows: the name is a text and neither a heading's word nor a total's."""
+        name = cells[self._names[0]] if self._names[0] < len(cells) else None
+        if not isinstance(name, str):
+            return False
+        lowered = name.strip(" .").lower()
+        return lowered not in self._headings and not TOTALS.match(lowered)
 
     def _sparse(self, row: RawRow, named: int, personal: int, evidence: int) -> RowKind:
         texts = [clean(cell) for _, cell in filled(row)]
