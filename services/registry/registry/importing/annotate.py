@@ -145,10 +145,9 @@ def _write_sheet(
         for column, cell in enumerate(cells):
             _write_cell(sheet, line, column, cell, formats, style)
         if decided:
-            reason = decided.message_ru
             sheet.write_string(line, width, OUTCOMES_RU[decided.outcome], formats[f"{style}_bold"])
-            sheet.write_string(line, width + 1, reason, formats[f"{style}_wrap"])
-            sheet.write_string(line, width + 2, decided.advice_ru, formats[f"{style}_wrap"])
+            sheet.write_string(line, width + 1, _sentence(decided.problem_ru), formats[f"{style}_wrap"])
+            sheet.write_string(line, width + 2, _sentence(decided.advice_ru), formats[f"{style}_wrap"])
     _set_widths(sheet, source, width, min(outcomes, default=1))
     if not outcomes:
         return
@@ -158,6 +157,10 @@ def _write_sheet(
             sheet.write_string(top - 1, width + offset, caption, formats["heading"])
         sheet.freeze_panes(top, 0)
         sheet.autofilter(top - 1, 0, max(outcomes) - 1, width + len(_ADDED) - 1)
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}." if text else ""
 
 
 def _used(cells: Sequence[Cell]) -> int:
