@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - tables of cells read by rows, not by lines
 """Registers in habits that the engine was not shown: other headings, orders, dates, delimiters, sheets and words."""
 
 import importlib.util
@@ -7,13 +8,14 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-
 from registry.importing.engine import SourceFile, classify
 from registry.importing.outcomes import FileResult
 
 
 def _made() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("registers_made", Path(__file__).with_name("registers_made.py"))
+    spec = importlib.util.spec_from_file_location(
+        "registers_made", Path(__file__).with_name("registers_made.py")
+    )
     assert spec
     assert spec.loader
     module = importlib.util.module_from_spec(spec)
@@ -37,7 +39,11 @@ def _word(row, words: dict[str, list[str]], rng: random.Random) -> str:
 
 
 def _titled_xlsx(rows, rng):
-    words = {"working": ["сотрудник", "педагог. работник"], "student": ["учащийся"], "pensioner": ["ветеран, пенсионер"]}
+    words = {
+        "working": ["сотрудник", "педагог. работник"],
+        "student": ["учащийся"],
+        "pensioner": ["ветеран, пенсионер"],
+    }
     body = [
         [made.dotted(r.birth), f"8 ({r.phone[:3]}) {r.phone[3:6]}-{r.phone[6:8]}-{r.phone[8:]}", r.card, made.full(r),
          _word(r, words, rng), _spelled(r, rng), made.dotted(r.joined), n]
@@ -72,7 +78,15 @@ def _english_tabs(rows, rng):
 def _no_heading(rows, rng):
     words = {"working": ["раб"], "student": ["студ"], "pensioner": ["неработающий пенсионер"]}
     body = [
-        [n, made.dotted(r.joined), made.full(r), r.phone, made.dotted(r.birth), _word(r, words, rng), _spelled(r, rng)]
+        [
+            n,
+            made.dotted(r.joined),
+            made.full(r),
+            r.phone,
+            made.dotted(r.birth),
+            _word(r, words, rng),
+            _spelled(r, rng),
+        ]
         for n, r in enumerate(rows, 1)
     ]
     return "c.csv", made.delimited(body, ";", "cp1251"), [(None, 1 + n) for n in range(len(rows))]
@@ -90,7 +104,11 @@ def _pipes(rows, rng):
 
 
 def _serials_and_commas(rows, rng):
-    words = {"working": ["Занят в отрасли (работающие)"], "student": ["Обучающиеся"], "pensioner": ["Неработ.пенс."]}
+    words = {
+        "working": ["Занят в отрасли (работающие)"],
+        "student": ["Обучающиеся"],
+        "pensioner": ["Неработ.пенс."],
+    }
     head = ["Отчество", "Имя", "Фамилия", "Организация (код)", "Категория учёта", "Родился", "Вступление"]
     code = {"n1": "10-01", "n11": "10-11", "n2": "10-02", "s1": "20-01", "s2": "20-02", "u": "U1"}
     body = [
@@ -145,9 +163,14 @@ def _written(habit, seed: int, unknown_organisation: bool = True) -> tuple[list,
     rows = made.with_troubles(rng, made.people(rng, 40, list(made.SPELLINGS)))
     if unknown_organisation and habit not in (_sheet_for_each, _captions):
         rows[3] = made.replace(
-            rows[3], last="Пятая", organisation_text="МКОУ «Загорская ООШ № 77»", decision=("rejected", "organisation_unknown")
+            rows[3],
+            last="Пятая",
+            organisation_text="МКОУ «Загорская ООШ № 77»",
+            decision=("rejected", "organisation_unknown"),
         )
-        rows = [r for n, r in enumerate(rows) if n == 3 or r.decision[0] != "duplicate" or r.card != rows[3].card]
+        rows = [
+            r for n, r in enumerate(rows) if n == 3 or r.decision[0] != "duplicate" or r.card != rows[3].card
+        ]
     name, content, places = habit(rows, rng)
     (result,) = classify([SourceFile(name, content)], made.ORGANISATIONS, [], made.AS_OF)
     return rows, result, places
@@ -167,7 +190,9 @@ def test_a_register_in_any_habit_is_decided_as_it_should_be(habit, seed: int) ->
         if row.decision[0] != "duplicate" and got[place] != row.decision and not _is_repeated(row, rows)
     }
     assert wrong == {}
-    assert sorted(filter(None, (r.reason for r in result.rows))) == sorted(filter(None, (r.decision[1] for r in rows)))
+    assert sorted(filter(None, (r.reason for r in result.rows))) == sorted(
+        filter(None, (r.decision[1] for r in rows))
+    )
 
 
 def _is_repeated(row, rows) -> bool:

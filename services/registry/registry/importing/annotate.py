@@ -37,13 +37,19 @@ _FIRST_DATE = date(1900, 3, 1)
 
 
 def annotate(content: bytes, result: FileResult) -> bytes:
-    """An .xlsx of the same sheets and rows, whatever format came in; `content` is the file that `result` is of.
+    """An .xlsx of the same sheets and rows, whatever format came in; `content` is the file that `result`
+    is of.
 
-    Cells are never taken for formulas or links: what an office wrote stays text. A refused file gives the sheet
-    of totals alone, with the reason. Never raises for what the file holds.
+    Cells are never taken for formulas or links: what an office wrote stays text. A refused file gives
+    the sheet of totals alone, with the reason. Never raises for what the file holds.
     """
     target = io.BytesIO()
-    options = {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False, "nan_inf_to_errors": True}
+    options = {
+        "in_memory": True,
+        "strings_to_formulas": False,
+        "strings_to_urls": False,
+        "nan_inf_to_errors": True,
+    }
     book = xlsxwriter.Workbook(target, options)
     formats = _formats(book)
     _write_summary(book.add_worksheet(_SUMMARY), formats, result)
@@ -110,8 +116,8 @@ def _write_summary(sheet: Any, formats: dict[str, Any], result: FileResult) -> N
     line += 2
     if outcomes["rejected"] or outcomes["duplicate"]:
         sheet.write_string(
-            line, 0, "Исправьте строки с пометкой «Отклонён», удалите повторы и пришлите файл снова: уже принятые "
-            "строки во второй раз не добавятся.", formats["wrap"],
+            line, 0, "Исправьте строки с пометкой «Отклонён», удалите повторы и пришлите файл снова: "
+            "уже принятые строки во второй раз не добавятся.", formats["wrap"],
         )  # fmt: skip
     else:
         sheet.write_string(line, 0, "Исправлять нечего: все строки приняты.", formats["wrap"])
@@ -141,7 +147,9 @@ def _write_sheet(
         decided = outcomes.get(row.number)
         style = decided.outcome if decided else "heading" if row.number == heading else "plain"
         # a coloured row is coloured to its end, empty cells too
-        cells = row.cells[:width] if decided is None else (*row.cells, *[None] * (width - len(row.cells)))[:width]
+        cells = (
+            row.cells[:width] if decided is None else (*row.cells, *[None] * (width - len(row.cells)))[:width]
+        )
         for column, cell in enumerate(cells):
             _write_cell(sheet, line, column, cell, formats, style)
         if decided:

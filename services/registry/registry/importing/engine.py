@@ -40,9 +40,9 @@ def classify(
 ) -> Iterator[FileResult]:
     """Yields a result for each file, in the order of the names.
 
-    Of two rows of one person the first is the accepted one; a row that is rejected stands in nobody's way. Those
-    in `already` come before every row. Never raises for what a file holds: a file that cannot be read yields a
-    result with a refusal. `as_of` is the date of the registers: ages are counted on it.
+    Of two rows of one person the first is the accepted one; a row that is rejected stands in nobody's
+    way. Those in `already` come before every row. Never raises for what a file holds: a file that cannot
+    be read yields a result with a refusal. `as_of` is the date of the registers: ages are counted on it.
     """
     people: _People = PeopleIndex()
     for known in already:

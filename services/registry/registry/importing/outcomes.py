@@ -64,8 +64,8 @@ class RowRef:
 class RowOutcome:
     """What a careful registrar would do with one data row.
 
-    `of` is the accepted row that a duplicate repeats; `of_person` is the id of the person in the base instead.
-    `problem_ru` says what is wrong, `advice_ru` what to do; both are '' for an accepted row.
+    `of` is the accepted row that a duplicate repeats; `of_person` is the id of the person in the base
+    instead. `problem_ru` says what is wrong, `advice_ru` what to do; both are '' for an accepted row.
     """
 
     sheet: str | None

@@ -85,7 +85,8 @@ class Register:
         return None, said
 
     def _column_is_right(self) -> bool:
-        """False for a column of faculties or posts, none of which is an organisation, in a sheet of one primary."""
+        """False for a column of faculties or posts, none of which is an organisation, in a sheet of one
+        primary."""
         texts = {
             text
             for row in self.sheet.rows[self.layout.data_from :]

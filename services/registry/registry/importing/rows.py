@@ -1,4 +1,5 @@
-"""Which rows of a table are people, which are totals, signatures, headings again or an organisation's caption."""
+"""Which rows of a table are people, which are totals, signatures, headings again or an organisation's
+caption."""
 
 from typing import Literal
 
@@ -38,7 +39,8 @@ class RowSorter:
         return self._sparse(row, named, personal, evidence)
 
     def _is_plain_person(self, cells: tuple[Cell, ...]) -> bool:
-        """The short way for nearly all rows: the name is a text and neither a heading's word nor a total's."""
+        """The short way for nearly all rows: the name is a text and neither a heading's word nor a
+        total's."""
         name = cells[self._names[0]] if self._names[0] < len(cells) else None
         if not isinstance(name, str):
             return False
@@ -60,7 +62,8 @@ class RowSorter:
         return "person" if personal and evidence >= 2 else "nothing"
 
     def _lonely(self, text: str, in_name_column: bool) -> RowKind:
-        """A row with one text: an organisation's caption over its people, a person without any data, or a remark."""
+        """A row with one text: an organisation's caption over its people, a person without any data, or
+        a remark."""
         folded = fold(text)
         if ORGANISATION.search(folded) or any(mark in text for mark in '«»№"'):
             return "caption"

@@ -76,7 +76,7 @@ def repair_digits(word: str) -> str:
 
 @lru_cache(maxsize=65536)
 def fold(text: str) -> str:
-    """The comparable form: lower case, ё → е, look-alikes repaired, single spaces, й decomposed or not alike."""
+    """The comparable form: lower case, ё → е, look-alikes repaired; single spaces."""
     return repair_lookalikes(clean(text)).lower().replace("ё", "е")
 
 
