@@ -8,10 +8,11 @@ from datetime import date, datetime
 from statistics import median
 
 from registry.importing.dates import read_date
+from registry.importing.given_names import GIVEN_NAMES
 from registry.importing.reading import Cell
 from registry.importing.texts import clean, fold
 from registry.importing.values import read_category, read_email, read_phone, read_sex
-from registry.importing.vocabulary import GIVEN_NAMES, ORGANISATION, PATRONYMIC, SURNAME, Field
+from registry.importing.vocabulary import ORGANISATION, PATRONYMIC, SURNAME, Field
 
 SAMPLE = 150
 _NAME_WORDS = re.compile(r"^[а-яa-z'’`.\- ]+$")
@@ -102,7 +103,8 @@ def _count(cell: Cell, counts: Counter[str], years: list[int], as_of: date) -> N
     text = clean(cell)
     if isinstance(cell, date | datetime) or any(ch.isdigit() for ch in text):
         reading = read_date(cell, as_of)
-        # a bare number may be a serial, an ordinal or a card: only a column of formatted dates counts as dates
+        # a bare number may be a serial, an ordinal or a card: only a column of formatted dates counts as
+        # dates
         if reading.value and not isinstance(cell, int | float) and not text.isdigit():
             counts["date"] += 1
             years.append(reading.value.year)

@@ -26,7 +26,8 @@ _MONTHS = {
     "aug": 8, "sep": 9, "oct": 10, "nov": 11, "dec": 12,
 }  # fmt: skip
 _EMPTY_WORDS = re.compile(
-    r"^(?:нет( данных| сведений)?|не ?известн\w*|не ?указан\w*|не ?заполнен\w*|отсутству\w*|н ?/ ?[аду]|б ?/ ?[дн]"
+    r"^(?:нет( данных| сведений)?|не ?известн\w*|не ?указан\w*|не ?заполнен\w*|отсутству\w*|н ?/ ?[аду]"
+    r"|б ?/ ?[дн]"
     r"|уточн\w*|null|none|nan|n/?a|unknown|-+|—+|–+|\?+|\.+|_+|0)$"
 )
 _ISO = re.compile(r"(?<!\d)(\d{4})\s*[-./]\s*(\d{1,2})\s*[-./]\s*(\d{1,2})(?!\d)")
@@ -35,6 +36,7 @@ _WORDY = re.compile(r"(?<!\d)(\d{1,2})[\s.\-]*([а-яa-z]{3,9})[\s.,\-]*(\d{4}|\
 _WORDY_MDY = re.compile(r"([a-zа-я]{3,9})[\s.]+(\d{1,2})(?:st|nd|rd|th)?[\s,]+(\d{4})(?!\d)")
 _PACKED = re.compile(r"^(\d{2})(\d{2})(\d{4})$")
 _PACKED_ISO = re.compile(r"^((?:19|20)\d{2})(\d{2})(\d{2})$")
+_USUAL = re.compile(r"^[0-9]{2}\.[0-9]{2}\.[0-9]{4}$")
 _SLASH = re.compile(r"^\s*(\d{1,2})[/-](\d{1,2})[/-]\d{2,4}")
 _EPOCH = date(1899, 12, 30)
 # Serials from 1910 to 2080; smaller numbers are years or ordinals.
@@ -55,6 +57,9 @@ def read_date(cell: object, as_of: date, order: Order = "dmy") -> DateReading:
         return DateReading(None, "unreadable")
     if isinstance(cell, int | float):
         return _from_number(float(cell))
+    if isinstance(cell, str) and _USUAL.match(cell):
+        # nearly all rows: «05.03.1980» needs no folding
+        return _build(cell[6:], cell[3:5], cell[:2], as_of)
     text = clean(cell)
     if not text:
         return DateReading(None, "missing")

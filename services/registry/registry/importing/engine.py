@@ -40,9 +40,9 @@ def classify(
 ) -> Iterator[FileResult]:
     """Yields a result for each file, in the order of the names.
 
-    Of two rows of one person the first is the accepted one; a row that is rejected stands in nobody's way. Those
-    in `already` come before every row. Never raises for what a file holds: a file that cannot be read yields a
-    result with a refusal. `as_of` is the date of the registers: ages are counted on it.
+    Of two rows of one person the first is the accepted one; a row that is rejected stands in nobody's
+    way. Those in `already` come before every row. Never raises for what a file holds: a file that cannot
+    be read yields a result with a refusal. `as_of` is the date of the registers: ages are counted on it.
     """
     people: _People = PeopleIndex()
     for known in already:
@@ -91,8 +91,8 @@ def _decide(parsed: ParsedRow, ref: RowRef, organisations: OrganisationIndex, pe
             "rejected",
             first.reason,
             person=person,
-            message_ru=_sentence("; ".join(objection.message_ru for objection in parsed.objections)),
-            advice_ru=_sentence("; ".join(objection.advice_ru for objection in parsed.objections)),
+            problem_ru="; ".join(objection.problem_ru for objection in parsed.objections),
+            advice_ru="; ".join(objection.advice_ru for objection in parsed.objections),
         )
     entry: Entry[RowRef | str] = Entry(
         ref,
@@ -115,7 +115,7 @@ def _duplicate(
     source = match.entry.source
     of = source if isinstance(source, RowRef) else None
     organisation = organisations.get(match.entry.organisation_id)
-    message, advice = duplicate_message(
+    problem, advice = duplicate_message(
         match.reason,
         parsed.name.shown,
         of,
@@ -129,13 +129,9 @@ def _duplicate(
         of=of,
         of_person=source if isinstance(source, str) else None,
         person=parsed.person,
-        message_ru=_sentence(message),
-        advice_ru=_sentence(advice),
+        problem_ru=problem,
+        advice_ru=advice,
     )
-
-
-def _sentence(text: str) -> str:
-    return f"{text[:1].upper()}{text[1:]}." if text else ""
 
 
 def _reading(register: Register, data_rows: int) -> SheetReading:

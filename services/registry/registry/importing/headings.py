@@ -19,7 +19,8 @@ _NAME_FIELDS: tuple[Field, ...] = ("full_name", "last", "first", "patronymic", "
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """A sheet's table: columns by field, the rows above it, and where its data begin (index into the rows)."""
+    """A sheet's table: columns by field, the rows above it, and where its data begin (index into the
+    rows)."""
 
     columns: Mapping[Field, int]
     headings: Mapping[Field, str]
@@ -63,7 +64,10 @@ def find_layout(rows: Sequence[RawRow], as_of: date) -> Layout | None:
         heading_row=rows[bottom].number,
         data_from=data_from,
         titles=_titles(rows[:top]),
-        heading_texts=frozenset(fold_heading(text) for text in texts.values()) - {""},
+        heading_texts=frozenset(
+            form for t in texts.values() for form in (fold_heading(t), t.strip(" .").lower())
+        )
+        - {""},
         birth_order=_order(rows[data_from:], columns.get("birth_date")),
         joined_order=_order(rows[data_from:], columns.get("joined_on")),
         ignored=tuple(text for column, text in texts.items() if column not in known and text),

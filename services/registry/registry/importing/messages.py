@@ -20,7 +20,7 @@ class Objection:
     """A reason to reject: the stable code, what is wrong, what to do."""
 
     reason: RejectReason
-    message_ru: str
+    problem_ru: str
     advice_ru: str
 
 

@@ -4,8 +4,9 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
+from registry.importing.given_names import GIVEN_NAMES
 from registry.importing.texts import clean, fold, repair_digits, repair_lookalikes
-from registry.importing.vocabulary import GIVEN_NAMES, PATRONYMIC, SURNAME
+from registry.importing.vocabulary import PATRONYMIC, SURNAME
 
 _NOT_LETTERS = re.compile(r"[^\w\s'’`.\-()]+|_+")
 _NOTE = re.compile(r"\([^)]*\)|\(.*$")
@@ -50,7 +51,8 @@ def name_of_parts(last: object, first: object, patronymic: object) -> PersonName
 
 
 def name_of_text(cell: object) -> PersonName:
-    """A name out of one cell: «Фамилия Имя Отчество», also «Имя Отчество Фамилия» when the endings show it."""
+    """A name out of one cell: «Фамилия Имя Отчество», also «Имя Отчество Фамилия» when the endings show
+    it."""
     written = _raw(cell)
     words = _words(written)
     if len(words) > 3 and words[-1].lower() in _TURKIC_ENDINGS:

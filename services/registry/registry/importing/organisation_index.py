@@ -19,7 +19,8 @@ MEMBER_KINDS: frozenset[OrganisationKind] = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class IndexedOrganisation:
-    """What matching needs to know. `id` is the caller's; `aliases` are other names of the same organisation."""
+    """What matching needs to know. `id` is the caller's; `aliases` are other names of the same
+    organisation."""
 
     id: str
     name: str
@@ -137,8 +138,8 @@ class OrganisationIndex:
         return organisation == root
 
     def _near(self, words: frozenset[str], found: frozenset[str], within: str | None) -> set[str]:
-        """Organisations with the same figures, whose words differ by one misprint or — inside `within` — of whose
-        words the name gives only some."""
+        """Organisations with the same figures, whose words differ by one misprint or — inside `within` —
+        of whose words the name gives only some."""
         figures = _figures(found)
         letters = found - figures
         misprinted: set[str] = set()
@@ -146,9 +147,13 @@ class OrganisationIndex:
         for their_words, their_stems, key in self._by_figures.get(figures, ()):
             if _one_misprint(their_words, words - figures) or _one_misprint(their_stems, letters):
                 misprinted.add(key)
-            elif within is not None and letters < their_stems and (figures or len(letters) > 1):
-                if self._is_under(key, within):
-                    shortened.add(key)
+            elif (
+                within is not None
+                and letters < their_stems
+                and (figures or len(letters) > 1)
+                and self._is_under(key, within)
+            ):
+                shortened.add(key)
         return misprinted or shortened
 
 

@@ -1,75 +1,27 @@
-"""The register of organisations (the tree): a workbook in, organisations with parents first and refused rows out."""
+"""The register of organisations: a workbook in, the tree with parents first and the refused rows out."""
 
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
 from typing import Literal
 
-from registry.importing.organisation_index import IndexedOrganisation, OrganisationIndex, OrganisationKind
+from registry.importing.organisation_index import OrganisationKind
 from registry.importing.organisation_names import core, plain
+from registry.importing.organisation_tree import (
+    RANK,
+    InstitutionType,
+    OrganisationProblem,
+    OrganisationRecord,
+    OrganisationRegister,
+    in_tree_order,
+    with_codes,
+)
 from registry.importing.reading import Cell, RawRow, UnreadableFile, filled, read_sheets
 from registry.importing.texts import clean, fold, fold_heading
 from registry.importing.vocabulary import TOTALS
 
-InstitutionType = Literal[
-    "school", "preschool", "vocational", "university", "supplementary", "authority", "other"
-]
-OrganisationProblemReason = Literal[
-    "name_missing", "kind_unknown", "code_repeated", "parent_unknown", "parent_cycle", "head_count_unreadable"
-]
 _Column = Literal[
     "code", "kind", "name", "short_name", "parent", "institution_type", "employees", "students", "inn"
 ]
-
-
-@dataclass(frozen=True, slots=True)
-class OrganisationRecord:
-    """One organisation as the register states it. `code` is the register's, or made of its place in the tree."""
-
-    sheet: str | None
-    row: int
-    code: str
-    kind: OrganisationKind
-    name: str
-    parent_code: str | None
-    short_name: str | None = None
-    institution_type: InstitutionType | None = None
-    employees: int | None = None
-    students: int | None = None
-    inn: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class OrganisationProblem:
-    """A row that was not taken, and what to do about it."""
-
-    sheet: str | None
-    row: int
-    reason: OrganisationProblemReason
-    message_ru: str
-
-
-@dataclass(frozen=True, slots=True)
-class OrganisationRegister:
-    """`organisations` stand parents first; a row is either among them or among `problems`."""
-
-    organisations: tuple[OrganisationRecord, ...]
-    problems: tuple[OrganisationProblem, ...]
-
-    def index(self) -> OrganisationIndex:
-        """The index of this register, an organisation's id being its code."""
-        return OrganisationIndex(
-            IndexedOrganisation(
-                id=record.code,
-                name=record.name,
-                kind=record.kind,
-                code=record.code,
-                parent_id=record.parent_code,
-                aliases=(record.short_name,) if record.short_name else (),
-            )
-            for record in self.organisations
-        )
-
 
 _HEADINGS: tuple[tuple[_Column | None, str], ...] = (
     ("inn", r"\bинн\b|\binn\b|tax"),
@@ -85,7 +37,7 @@ _HEADINGS: tuple[tuple[_Column | None, str], ...] = (
     ),
     (
         "institution_type",
-        r"тип (?:учр|орг|оо|об)|вид (?:учр|оо|об)|institution ?type|тип заведен|категория учр|^тип оо$|отрасл",
+        r"тип (?:учр|орг|оо|об)|вид (?:учр|оо|об)|institution ?type|тип заведен|^тип оо$|отрасл",
     ),
     ("kind", r"вид|уровень|тип|kind|level|type|статус|ранг|структурн"),
     ("short_name", r"(?:кратк|сокращ|short)"),
@@ -123,17 +75,13 @@ _INSTITUTIONS: tuple[tuple[InstitutionType, str], ...] = (
     ("school", r"школ|сош|оош|гимназ|лице|интернат|общеобр|school|\bоу\b|\bоо\b|кадет|нош"),
     ("authority", r"управл|админ|комитет|отдел|департ|министер|орган|authority|мку"),
 )
-_RANK: dict[OrganisationKind, int] = {
-    "federal": 0, "regional": 1, "territorial": 2, "primary_with_territorial_rights": 3, "primary": 3,
-    "structural_unit": 4, "union_group": 5,
-}  # fmt: skip
 
 
 def read_organisations(content: bytes) -> OrganisationRegister:
     """Reads the register of organisations in whatever columns it has.
 
-    Raises UnreadableFile for an unreadable file and, with the code register_not_found, for one without a column
-    of names and of kinds.
+    Raises UnreadableFile for an unreadable file and, with the code register_not_found, for one without a
+    column of names and of kinds.
     """
     drafts: list[OrganisationRecord] = []
     problems: list[OrganisationProblem] = []
@@ -155,7 +103,7 @@ def read_organisations(content: bytes) -> OrganisationRegister:
             "register_not_found",
             "Не найдена таблица организаций — нужны столбцы «Наименование» и «Вид организации».",
         )
-    organisations = _in_tree_order(_with_codes(drafts, problems), problems)
+    organisations = in_tree_order(with_codes(drafts, problems), problems)
     problems.sort(key=lambda p: (p.sheet or "", p.row))
     return OrganisationRegister(tuple(organisations), tuple(problems))
 
@@ -257,110 +205,6 @@ def _kind_of_name(name: str) -> OrganisationKind | None:
 def _institution_of(said: str, name: str, kind: OrganisationKind) -> InstitutionType | None:
     if said:
         return next((t for t, pattern in _INSTITUTIONS if re.search(pattern, said)), "other")
-    if _RANK[kind] < 3:
+    if RANK[kind] < 3:
         return None
     return next((t for t, pattern in _INSTITUTIONS if re.search(pattern, core(plain(name)))), None)
-
-
-def _with_codes(
-    drafts: list[OrganisationRecord], problems: list[OrganisationProblem]
-) -> Iterator[OrganisationRecord]:
-    """Gives a code to those without one and refuses the second of two equal codes."""
-    seen: dict[str, int] = {}
-    taken = {draft.code for draft in drafts if draft.code}
-    number = 0
-    for draft in drafts:
-        code = draft.code
-        if not code:
-            number += 1
-            while (code := f"{number:04d}") in taken:
-                number += 1
-        if code in seen:
-            problems.append(
-                OrganisationProblem(
-                    draft.sheet,
-                    draft.row,
-                    "code_repeated",
-                    f"Код «{code}» уже есть в строке {seen[code]} — у каждой организации должен быть свой код.",
-                )  # fmt: skip
-            )
-            continue
-        seen[code] = draft.row
-        yield replace(draft, code=code)
-
-
-def _in_tree_order(
-    drafts: Iterator[OrganisationRecord], problems: list[OrganisationProblem]
-) -> list[OrganisationRecord]:
-    records = list(drafts)
-    by_code = {plain(record.code): record.code for record in records}
-    names: dict[str, list[str]] = {}
-    for record in records:
-        names.setdefault(plain(record.name), []).append(record.code)
-    nearest: dict[int, str] = {}
-    linked: list[OrganisationRecord] = []
-    any_parent = any(record.parent_code for record in records)
-    for record in records:
-        rank = _RANK[record.kind]
-        above = [nearest[r] for r in sorted(nearest, reverse=True) if r < rank]
-        parent: str | None = None
-        if record.parent_code:
-            key = plain(record.parent_code)
-            named = names.get(key, [])
-            parent = by_code.get(key) or (named[0] if len(named) == 1 else None)
-            if parent is None:
-                problems.append(_orphan(record, f"Вышестоящая организация «{record.parent_code}» не найдена"))
-                continue
-        elif not any_parent or rank > 1:
-            # a register without that column lists each organisation under the one that it belongs to
-            parent = above[0] if above else None
-        if parent is None and rank > 2:
-            problems.append(_orphan(record, "Вышестоящая организация не указана"))
-            continue
-        linked.append(replace(record, parent_code=parent))
-        nearest = {r: code for r, code in nearest.items() if r < rank} | {rank: record.code}
-    return _parents_first(linked, problems)
-
-
-def _orphan(record: OrganisationRecord, what: str) -> OrganisationProblem:
-    return OrganisationProblem(
-        record.sheet,
-        record.row,
-        "parent_unknown",
-        f"{what} — впишите её код или полное наименование из этого реестра.",
-    )
-
-
-def _parents_first(
-    records: list[OrganisationRecord], problems: list[OrganisationProblem]
-) -> list[OrganisationRecord]:
-    codes = {record.code for record in records}
-    placed: set[str] = set()
-    ordered: list[OrganisationRecord] = []
-    waiting = records
-    while waiting:
-        later = []
-        for record in waiting:
-            if record.parent_code is None or record.parent_code in placed:
-                placed.add(record.code)
-                ordered.append(record)
-            else:
-                later.append(record)
-        if len(later) == len(waiting):
-            for record in later:
-                if record.parent_code in codes and record.parent_code is not None:
-                    problems.append(
-                        OrganisationProblem(
-                            record.sheet,
-                            record.row,
-                            "parent_cycle",
-                            "Вышестоящие организации ссылаются друг на друга по кругу или не приняты — исправьте их.",
-                        )  # fmt: skip
-                    )
-                else:
-                    problems.append(
-                        _orphan(record, f"Вышестоящая организация «{record.parent_code}» не принята")
-                    )
-            break
-        waiting = later
-    return ordered

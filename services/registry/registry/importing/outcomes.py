@@ -64,8 +64,8 @@ class RowRef:
 class RowOutcome:
     """What a careful registrar would do with one data row.
 
-    `of` is the accepted row that a duplicate repeats; `of_person` is the id of the person in the base instead.
-    `message_ru` says what is wrong, `advice_ru` what to do; both are '' for an accepted row.
+    `of` is the accepted row that a duplicate repeats; `of_person` is the id of the person in the base
+    instead. `problem_ru` says what is wrong, `advice_ru` what to do; both are '' for an accepted row.
     """
 
     sheet: str | None
@@ -75,8 +75,13 @@ class RowOutcome:
     of: RowRef | None = None
     of_person: str | None = None
     person: ParsedPerson | None = None
-    message_ru: str = ""
+    problem_ru: str = ""
     advice_ru: str = ""
+
+    @property
+    def message_ru(self) -> str:
+        """One sentence: what is wrong and what to do; '' for an accepted row."""
+        return f"{self.problem_ru} — {self.advice_ru}." if self.problem_ru else ""
 
 
 @dataclass(frozen=True, slots=True)

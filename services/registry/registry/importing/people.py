@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Generic, TypeVar
 
+from registry.importing.given_names import GIVEN_NAMES
 from registry.importing.names import PersonName
 from registry.importing.outcomes import DuplicateReason
 from registry.importing.texts import clean, fold, neighbours_swapped, one_edit_apart, repair_lookalikes
-from registry.importing.vocabulary import GIVEN_NAMES
 
 Source = TypeVar("Source")
 
@@ -57,9 +57,10 @@ class PeopleIndex(Generic[Source]):
     """Members by birth date and name, and by card number.
 
     Two people are one when the birth date and all the name's letters are the same (ё = е, look-alike letters,
-    case and the order of the parts aside), or when one misprint is between them and nothing speaks against it:
-    twins share surname, patronymic and birth date, namesakes share the whole name, and neither are duplicates.
-    Memory: about 700 bytes a person; time of a question does not grow with the number of people.
+    case and the order of the parts aside), or when one misprint is between them and nothing speaks
+    against it: twins share surname, patronymic and birth date, namesakes share the whole name, and
+    neither are duplicates. A question looks only at people of the same birth date who share two of the
+    three parts of the name, or who hold the same card: its time does not grow with the base.
     """
 
     def __init__(self) -> None:
@@ -75,7 +76,8 @@ class PeopleIndex(Generic[Source]):
             self._cards.setdefault(hash((entry.card, entry.first)), []).append(entry)
 
     def find(self, entry: Entry[Source]) -> Match[Source] | None:
-        """The member that `entry` repeats: in the same organisation before others, the earlier before the later."""
+        """The member that `entry` repeats: in the same organisation before others, the earlier before
+        the later."""
         found: Entry[Source] | None = None
         exact = [other for other in self._exact.get(_exact_key(entry), ()) if _same_letters(entry, other)]
         for other in exact:
@@ -144,7 +146,8 @@ def _spelling(new: Entry[Source], old: Entry[Source]) -> DuplicateReason:
 
 
 def _corroborated(left: Entry[Source], right: Entry[Source]) -> bool:
-    """In another organisation one misprint is not enough: a card number or a contact must be the same as well."""
+    """In another organisation one misprint is not enough: a card number or a contact must be the same as
+    well."""
     return bool(left.card and left.card == right.card) or bool(left.contacts & right.contacts)
 
 

@@ -20,7 +20,8 @@ Cell = str | int | float | bool | date | datetime | time | timedelta | None
 
 MAX_FILE_BYTES = 128 * 1024 * 1024
 MAX_UNPACKED_BYTES = 2 * 1024 * 1024 * 1024
-# The reader of workbooks keeps a sheet as one rectangle: a stray cell in the far corner would take all memory.
+# The reader of workbooks keeps a sheet as one rectangle: a stray cell in the far corner would take all
+# memory.
 MAX_CELLS = 30_000_000
 # Nothing that an office writes about one person is longer; the rest of such a cell is cut off.
 MAX_CELL_CHARS = 4_000
@@ -111,7 +112,8 @@ def _too_large() -> UnreadableFile:
 
 
 def _check_archive(content: bytes) -> None:
-    """Refuses archive bombs and sheets with a far stray cell before the workbook reader takes memory for them."""
+    """Refuses archive bombs and sheets with a far stray cell before the workbook reader takes memory for
+    them."""
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             members = archive.infolist()
@@ -187,15 +189,16 @@ def _text(content: bytes) -> Sheet:
 
 
 def decode(content: bytes) -> str | None:
-    """The text of the bytes by byte-order mark, else UTF-8 if they are valid, else the likeliest Cyrillic code page.
+    """The text of the bytes by byte-order mark, else UTF-8 if they are valid, else the likeliest
+    Cyrillic code page.
 
     None for what is no text: too many control characters, or nothing that any code page makes words of.
     """
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
         text = content.decode("utf-16", errors="replace")
-    elif content[1:200:2].count(0) > len(content[:200]) // 4:
+    elif _high_bytes(content[1:2000:2]) > 0.9:
         text = content.decode("utf-16-le", errors="replace")
-    elif content[0:200:2].count(0) > len(content[:200]) // 4:
+    elif _high_bytes(content[0:2000:2]) > 0.9:
         text = content.decode("utf-16-be", errors="replace")
     else:
         text = _eight_bits(content)
@@ -205,6 +208,11 @@ def decode(content: bytes) -> str | None:
     if odd > max(2, len(sample) // 200) or words < len(sample) * 0.6:
         return None
     return text.replace("\x00", "")
+
+
+def _high_bytes(half: bytes) -> float:
+    """The share of bytes that are the upper halves of Latin (0) and Cyrillic (4) letters in UTF-16."""
+    return (half.count(0) + half.count(4)) / max(1, len(half))
 
 
 def _eight_bits(content: bytes) -> str:

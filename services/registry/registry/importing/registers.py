@@ -85,7 +85,8 @@ class Register:
         return None, said
 
     def _column_is_right(self) -> bool:
-        """False for a column of faculties or posts, none of which is an organisation, in a sheet of one primary."""
+        """False for a column of faculties or posts, none of which is an organisation, in a sheet of one
+        primary."""
         texts = {
             text
             for row in self.sheet.rows[self.layout.data_from :]
@@ -137,12 +138,14 @@ class Register:
 
     def _organisation(self, row: RawRow, caption: tuple[str | None, str] | None) -> tuple[str | None, str]:
         if self._column_names_organisations:
-            texts = [text for name in _ORGANISATION_FIELDS if (text := clean(self._cell(row, name)))]
-            for text in texts:
-                if found := self._index.match(text, self.within):
-                    return found, text
-            if texts:
-                return None, texts[-1]
+            said = ""
+            for name in _ORGANISATION_FIELDS:
+                if name in self._cell_of and (text := clean(self._cell(row, name))):
+                    if found := self._index.match(text, self.within):
+                        return found, text
+                    said = text
+            if said:
+                return None, said
         return caption or (self.organisation_id, self._organisation_text)
 
 

@@ -8,7 +8,8 @@ from registry.importing.outcomes import FileResult, RowOutcome
 
 
 def build_report(results: Iterable[FileResult]) -> dict[str, Any]:
-    """`files.{name}.rows[{sheet, row, outcome, reason, of}]` with `data_rows`, and `totals` by outcome and reason.
+    """`files.{name}.rows[{sheet, row, outcome, reason, of}]` with `data_rows`, and `totals` by outcome
+    and reason.
 
     No personal data is in it. A refused file has `refusal: {code, message}` and no rows.
     """

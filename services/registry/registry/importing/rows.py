@@ -1,4 +1,5 @@
-"""Which rows of a table are people, which are totals, signatures, headings again or an organisation's caption."""
+"""Which rows of a table are people, which are totals, signatures, headings again or an organisation's
+caption."""
 
 from typing import Literal
 
@@ -32,10 +33,19 @@ class RowSorter:
         named = _count(cells, self._names)
         personal = _count(cells, self._personal)
         evidence = personal + _count(cells, self._other)
-        if named and personal >= 2 and evidence >= 3 and not self._is_heading_again(row):
+        if named and personal >= 2 and evidence >= 3 and self._is_plain_person(cells):
             self._closed = False
-            return "nothing" if self._is_total(row) else "person"
+            return "person"
         return self._sparse(row, named, personal, evidence)
+
+    def _is_plain_person(self, cells: tuple[Cell, ...]) -> bool:
+        """The short way for nearly all rows: the name is a text and neither a heading's word nor a
+        total's."""
+        name = cells[self._names[0]] if self._names[0] < len(cells) else None
+        if not isinstance(name, str):
+            return False
+        lowered = name.strip(" .").lower()
+        return lowered not in self._headings and not TOTALS.match(lowered)
 
     def _sparse(self, row: RawRow, named: int, personal: int, evidence: int) -> RowKind:
         texts = [clean(cell) for _, cell in filled(row)]
@@ -52,7 +62,8 @@ class RowSorter:
         return "person" if personal and evidence >= 2 else "nothing"
 
     def _lonely(self, text: str, in_name_column: bool) -> RowKind:
-        """A row with one text: an organisation's caption over its people, a person without any data, or a remark."""
+        """A row with one text: an organisation's caption over its people, a person without any data, or
+        a remark."""
         folded = fold(text)
         if ORGANISATION.search(folded) or any(mark in text for mark in '«»№"'):
             return "caption"

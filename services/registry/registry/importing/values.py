@@ -17,7 +17,8 @@ _NUMBERED: dict[str, Category] = {"1": "working", "2": "student", "3": "pensione
 _LETTERS: dict[str, Category] = {
     "р": "working", "раб": "working", "т": "working", "w": "working", "e": "working",
     "с": "student", "ст": "student", "о": "student", "об": "student", "у": "student", "уч": "student",
-    "s": "student", "п": "pensioner", "пен": "pensioner", "нп": "pensioner", "н": "pensioner", "p": "pensioner",
+    "s": "student",
+    "п": "pensioner", "пен": "pensioner", "нп": "pensioner", "н": "pensioner", "p": "pensioner",
     "нрп": "pensioner", "рп": "working",
 }  # fmt: skip
 _NOT_WORKING = re.compile(
