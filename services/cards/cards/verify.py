@@ -74,7 +74,7 @@ class KeySet:
                     keys[kid] = ESP256, ec.EllipticCurvePublicNumbers(x, y, ec.SECP256R1()).public_key()
                 elif (jwk["kty"], jwk["crv"]) == ("OKP", "Ed25519"):
                     keys[kid] = ED25519, ed25519.Ed25519PublicKey.from_public_bytes(_base64url(jwk["x"]))
-            except (KeyError, TypeError, AttributeError) as error:
+            except (KeyError, TypeError, AttributeError, ValueError) as error:
                 raise ValueError("a key of the JWKS document cannot be read") from error
         return cls(keys)
 
