@@ -13,7 +13,8 @@ ENDED = set(rules.FOLLOWERS) - set(LIVE)
 
 def test_no_way_leads_from_an_ended_card_to_a_live_one() -> None:
     for status in ENDED:
-        reached, found = set(), {status}
+        reached: set[str] = set()
+        found = {status}
         while found - reached:
             reached |= found
             found = {follower for one in reached for follower in rules.FOLLOWERS[one]}

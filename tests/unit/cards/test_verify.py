@@ -40,11 +40,11 @@ def statuses(key: SigningKey, *not_valid: tuple[int, int], at: datetime = NOW) -
 
 
 def message_of(text: str) -> bytes:
-    return base45.b45decode(text.removeprefix("UC1:"))
+    return bytes(base45.b45decode(text.removeprefix("UC1:")))
 
 
 def text_of(message: bytes) -> str:
-    return "UC1:" + base45.b45encode(message).decode()
+    return "UC1:" + str(base45.b45encode(message), "ascii")
 
 
 def claims_of(card: Card) -> dict[int, Any]:
