@@ -24,8 +24,9 @@ class CardEvent(Event):
     form: Literal["virtual", "plastic"]
     status: Literal["requested", "issued", "active", "blocked", "replaced", "expired"]
     reason: str | None
-    """Why it is blocked: lost, stolen, membership_ended, consent_withdrawn."""
+    """Why it is blocked: lost, stolen, membership_ended, consent_withdrawn, spoiled (in production)."""
     expires_on: date
+    """The first day on which it is not valid."""
 
 
 class CardRequested(CardEvent):
@@ -51,7 +52,13 @@ class CardBlocked(CardEvent):
 
 
 class CardReplaced(CardEvent):
+    """Another card took its place; a reason that is set says why it was blocked before."""
+
     event_type: ClassVar[str] = "cards.card_replaced.v1"
+
+
+class CardExpired(CardEvent):
+    event_type: ClassVar[str] = "cards.card_expired.v1"
 
 
 CARD_EVENTS: tuple[type[CardEvent], ...] = (
@@ -60,6 +67,7 @@ CARD_EVENTS: tuple[type[CardEvent], ...] = (
     CardActivated,
     CardBlocked,
     CardReplaced,
+    CardExpired,
 )
 
 
@@ -75,6 +83,7 @@ class BatchEvent(Event):
     reference: str
     status: Literal["ordered", "produced", "dispatched", "handed_over"]
     cards: int
+    """How many were ordered."""
 
 
 class PlasticBatchOrdered(BatchEvent):
