@@ -2,12 +2,13 @@
 
 import asyncio
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 
 import sqlalchemy as sa
 from alembic import command, context
 from alembic.config import Config
 from sqlalchemy.ext.asyncio import create_async_engine
+from sqlmodel.sql.sqltypes import AutoString
 
 if TYPE_CHECKING:
     from common.app import Service
@@ -65,6 +66,12 @@ def _migrate(connection: sa.Connection) -> None:
         compare_type=True,
         compare_server_default=False,
         transaction_per_migration=False,
+        render_item=_render,
     )
     with context.begin_transaction():
         context.run_migrations()
+
+
+def _render(kind: str, item: Any, _context: Any) -> str | Literal[False]:
+    """A migration needs no import of SQLModel: its string is a plain one."""
+    return "sa.String()" if kind == "type" and isinstance(item, AutoString) else False
