@@ -9,7 +9,7 @@ from sqlmodel import col
 from uuid_utils.compat import uuid7
 
 from cashback import ledger, rules
-from cashback.commands.purchases import entry_of, netting
+from cashback.commands.movements import entry_of, netting
 from cashback.ledger import Entry, Kind, Ref
 from cashback.models import Account, Participant, Payout
 from common.errors import NotFound

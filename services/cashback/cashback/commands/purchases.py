@@ -14,13 +14,13 @@ from sqlmodel import col
 from uuid_utils.compat import uuid7
 
 from cashback import ledger, rules
+from cashback.commands.movements import PurchaseAccounts, entry_of, netting
 from cashback.errors import BudgetSpent, RefundedOtherwise, ReportedOtherwise
-from cashback.ledger import Entry, Kind, Ref
+from cashback.ledger import Entry
 from cashback.models import (
     Campaign,
     CampaignTerms,
     Click,
-    JournalEntry,
     Participant,
     Partner,
     Purchase,
@@ -41,40 +41,6 @@ class Report:
     amount: int
     basket: int | None
     purchased_at: datetime
-
-
-@dataclass(frozen=True)
-class _Accounts:
-    """The accounts that one purchase can move."""
-
-    receivable: Ref
-    pending: Ref
-    available: Ref
-    clawback: Ref
-    budget: tuple[Ref, Ref] | None
-
-    @classmethod
-    def of(cls, purchase: Purchase, campaign: Campaign) -> "_Accounts":
-        member, owner = str(purchase.member_id), str(campaign.campaign_id)
-        return cls(
-            Ref(Kind.PARTNER_RECEIVABLE, purchase.partner),
-            Ref(Kind.MEMBER_PENDING, member),
-            Ref(Kind.MEMBER_AVAILABLE, member),
-            Ref(Kind.MEMBER_CLAWBACK, member),
-            None
-            if campaign.budget is None
-            else (Ref(Kind.CAMPAIGN_BUDGET, owner), Ref(Kind.CAMPAIGN_ALLOCATION, owner)),
-        )
-
-    def all(self) -> list[Ref]:
-        return [self.receivable, self.pending, self.available, self.clawback, *(self.budget or ())]
-
-    def owed_by_partner(self, amount: int) -> list[tuple[Ref, int]]:
-        """The partner owes `amount` more, and the budget has that much less; a negative amount gives both back."""
-        movements = [(self.receivable, -amount)]
-        if self.budget is not None:
-            movements += [(self.budget[0], -amount), (self.budget[1], amount)]
-        return movements
 
 
 async def report_purchase(
@@ -127,7 +93,7 @@ async def report_purchase(
     )
     session.add(purchase)
     await session.flush()
-    accounts = _Accounts.of(purchase, campaign)
+    accounts = PurchaseAccounts.of(purchase, campaign)
     balances = await ledger.hold(session, accounts.all())
     if accounts.budget is not None and balances[accounts.budget[0]] < earned:
         raise BudgetSpent
@@ -154,7 +120,7 @@ async def confirm_purchase(
     kept_amount = purchase.amount if amount is None else amount
     rules.check_can_confirm(purchase, kept_amount, effective_on)
     kept = rules.cashback_on(purchase, kept_amount, terms.rounding)
-    accounts = _Accounts.of(purchase, campaign)
+    accounts = PurchaseAccounts.of(purchase, campaign)
     balances = await ledger.hold(session, accounts.all())
     await ledger.post(
         session,
@@ -186,7 +152,7 @@ async def decline_purchase(
     rules.check_not_future(effective_on, now)
     purchase, campaign, _ = await _locked(session, partner, purchase_id)
     rules.check_can_decline(purchase, effective_on)
-    accounts = _Accounts.of(purchase, campaign)
+    accounts = PurchaseAccounts.of(purchase, campaign)
     await ledger.post(
         session,
         Entry(
@@ -232,7 +198,7 @@ async def refund_purchase(
     rules.check_can_refund(purchase, amount, effective_on)
     left = purchase.amount - amount
     taken = purchase.cashback - rules.cashback_on(purchase, left, terms.rounding)
-    accounts = _Accounts.of(purchase, campaign)
+    accounts = PurchaseAccounts.of(purchase, campaign)
     balances = await ledger.hold(session, accounts.all())
     from_available = min(taken, balances[accounts.available])
     refund_id = uuid7()
@@ -266,29 +232,6 @@ async def refund_purchase(
     purchase.version += 1
     publish(session, PurchaseRefunded(**purchase.public_state(effective_on)))
     return purchase
-
-
-def netting(member_id: UUID, reference: str, incoming: int, balances: dict[Ref, int], day: date) -> Entry:
-    """What a member owes is paid from what comes in; the entry moves nothing when nothing is owed.
-
-    `balances` are the held ones and contain the member's clawback account.
-    """
-    available = Ref(Kind.MEMBER_AVAILABLE, str(member_id))
-    clawback = Ref(Kind.MEMBER_CLAWBACK, str(member_id))
-    netted = min(incoming, -balances[clawback])
-    return Entry(
-        "netting",
-        reference,
-        rules.moment(day),
-        f"Удержано {rules.roubles(netted)} за возвращённые покупки, кешбэк по которым уже выплачен.",
-        [(available, -netted), (clawback, netted)],
-    )
-
-
-async def entry_of(session: AsyncSession, reference: str) -> UUID | None:
-    return await session.scalar(
-        sa.select(col(JournalEntry.entry_id)).where(col(JournalEntry.reference) == reference)
-    )
 
 
 def _reference(purchase: Purchase, step: str) -> str:
