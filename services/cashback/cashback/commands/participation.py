@@ -1,6 +1,6 @@
 """Enrolment in the bonus programme, its end, and clicks."""
 
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from uuid import UUID, uuid4
 
 import sqlalchemy as sa
@@ -82,7 +82,7 @@ async def record_click(
         member_id=member_id,
         campaign_id=campaign_id,
         campaign_version=terms.version,
-        clicked_at=clicked_at,
+        clicked_at=clicked_at.astimezone(UTC),
     )
     session.add(click)
     return click, partner.landing_url

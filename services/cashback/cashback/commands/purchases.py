@@ -5,7 +5,7 @@ made of its id, so that the ledger's unique constraint refuses a second one even
 """
 
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -83,7 +83,7 @@ async def report_purchase(
         accrued=earned,
         cashback=earned,
         status=rules.PENDING,
-        purchased_at=report.purchased_at,
+        purchased_at=report.purchased_at.astimezone(UTC),
         purchased_on=purchased_on,
         hold_until=purchased_on + timedelta(days=shop.hold_days),
         resolved_on=None,
