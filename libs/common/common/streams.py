@@ -1,6 +1,7 @@
 """The subscriptions of a worker on Kafka: FastStream reads, our processor decides, offsets follow."""
 
 import contextlib
+import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
@@ -22,7 +23,7 @@ POLL_INTERVAL_SECONDS = 300.0
 """Kafka takes a worker that has not polled for so long out of the group; so does liveness."""
 
 
-async def _raw(message: Any, *_: Any) -> Any:
+async def _raw(message: Any) -> Any:
     """A decoder that does nothing: a poison record must meet our own code, not FastStream's."""
     return message.raw_message
 
@@ -53,7 +54,7 @@ class Streams:
             client_id=f"{service}-worker",
             graceful_timeout=settings.shutdown_seconds,
             security=_security(settings),
-            logger=None,
+            logger=logging.getLogger("faststream"),
         )
         self._subscribers: list[tuple[Subscription, Any]] = []
         self._polled = time.monotonic()
