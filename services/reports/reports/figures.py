@@ -13,6 +13,7 @@ from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import distinct_on
 
 from reports.formulas import Expression
 from reports.indicators import Catalogue, rounded
@@ -39,7 +40,7 @@ def organisations_at(moment: Moment) -> sa.CTE:
     """The tree as it stood: one row for each organisation, closed ones too."""
     return (
         sa.select(_places)
-        .distinct(_places.c.organisation_id)
+        .ext(distinct_on(_places.c.organisation_id))
         .where(moment.holds(_places))
         .order_by(_places.c.organisation_id, _places.c.version.desc())
         .cte("organisation_then")

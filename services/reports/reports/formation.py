@@ -70,7 +70,7 @@ def _fresh(form: Form, tree: sa.CTE, sums: sa.CTE, mine: sa.ColumnElement[bool])
     below = None
     if form.parts:
         below = _parts(form, tree, sums)
-        parts = sa.func.coalesce(below.c.parts, sa.cast("{}", JSONB))
+        parts = sa.func.coalesce(below.c.parts, sa.func.jsonb_build_object())
     statement = (
         sa.select(
             sa.cast(form.form, sa.Text).label("form"),
@@ -89,7 +89,7 @@ def _fresh(form: Form, tree: sa.CTE, sums: sa.CTE, mine: sa.ColumnElement[bool])
 
 def _parts(form: Form, tree: sa.CTE, sums: sa.CTE) -> sa.Subquery:
     """What the form says of each organisation directly below, gathered per parent."""
-    child, its = tree.alias("child"), sums.alias("its")
+    child, its = tree.alias(f"below_{form.form}"), sums.alias(f"sums_below_{form.form}")
     return (
         sa.select(
             child.c.parent_id,

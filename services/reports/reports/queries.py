@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -88,7 +89,7 @@ async def names(
     fact = OrganisationFact
     rows = await session.execute(
         sa.select(fact)
-        .distinct(col(fact.organisation_id))
+        .ext(distinct_on(col(fact.organisation_id)))
         .where(col(fact.organisation_id).in_(list(organisation_ids)), col(fact.effective_on) <= as_of)
         .order_by(col(fact.organisation_id), col(fact.version).desc())
     )
