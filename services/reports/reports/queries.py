@@ -132,7 +132,7 @@ async def active_organisations(session: AsyncSession, principal: Principal) -> d
         .group_by(col(Organisation.kind))
         .order_by(col(Organisation.kind))
     )
-    return dict(rows.tuples().all())
+    return {row[0]: row[1] for row in rows}
 
 
 async def active_members(session: AsyncSession, principal: Principal) -> dict[str | None, int]:
@@ -142,7 +142,7 @@ async def active_members(session: AsyncSession, principal: Principal) -> dict[st
         .where(col(Member.status) == "member", in_scope(principal, Member.organisation_id, Organisation))
         .group_by(col(Member.category))
     )
-    return dict(rows.tuples().all())
+    return {row[0]: row[1] for row in rows}
 
 
 async def active_cards(session: AsyncSession, principal: Principal) -> Any:
@@ -182,7 +182,7 @@ async def newest_reports(session: AsyncSession, principal: Principal) -> tuple[d
         .where(col(Report.as_of) == as_of, mine)
         .group_by(col(Report.level))
     )
-    return as_of, dict(rows.tuples().all())
+    return as_of, {row[0]: row[1] for row in rows}
 
 
 def _of_members_in_scope(principal: Principal, column: Any) -> sa.ColumnElement[bool]:

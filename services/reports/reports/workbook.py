@@ -74,7 +74,7 @@ def _form_sheet(sheet: Any, formats: Mapping[str, Any], report: ReportView) -> N
         sheet.write_string(line, 1, row.code, formats["code"])
         sheet.write_string(line, 2, row.label.ru, formats[f"text{row.indent}"])
         _write(sheet, line, 3, row, row.value, formats)
-    line = _signatures(sheet, formats, line + 2, role=(0, 2), signature=3)
+    line = _signatures(sheet, formats, line + 2, role=2, signature=3)
     sheet.print_area(0, 0, line, 3)
     sheet.set_footer("&L&8Редакция " + str(report.revision) + "&R&8Стр. &P из &N")
 
@@ -106,36 +106,40 @@ def _parts_sheet(sheet: Any, formats: Mapping[str, Any], report: ReportView, par
         for column, row in enumerate(rows, 3):
             _write(sheet, line, column, row, part.figures.get(row.code), formats)
     line += 1
-    sheet.merge_range(line, 0, line, 2, "Всего по организации", formats["head"])
+    _merge(sheet, line, 2, "Всего по организации", formats["head"])
     for column, row in enumerate(rows, 3):
         _write(sheet, line, column, row, row.value, formats)
-    line = _signatures(sheet, formats, line + 2, role=(0, 2), signature=4)
+    line = _signatures(sheet, formats, line + 2, role=2, signature=4)
     sheet.print_area(0, 0, line, last)
 
 
 def _heading(sheet: Any, formats: Mapping[str, Any], report: ReportView, last: int) -> None:
     organisation = report.organisation
-    sheet.merge_range(0, 0, 0, last, report.title.ru, formats["title"])
+    _merge(sheet, 0, last, report.title.ru, formats["title"])
     sheet.set_row(0, 36)
-    sheet.merge_range(1, 0, 1, last, f"по состоянию на {report.as_of:%d.%m.%Y}", formats["centre"])
-    sheet.merge_range(2, 0, 2, last, organisation.name, formats["title"])
+    _merge(sheet, 1, last, f"по состоянию на {report.as_of:%d.%m.%Y}", formats["centre"])
+    _merge(sheet, 2, last, organisation.name, formats["title"])
     kind = _KINDS.get(organisation.kind, "Организация Профсоюза")
-    sheet.merge_range(3, 0, 3, last, f"{kind}, код {organisation.code}", formats["centre"])
+    _merge(sheet, 3, last, f"{kind}, код {organisation.code}", formats["centre"])
     due = f"Срок представления: {report.due_on:%d.%m.%Y}. " if report.due_on else ""
     text = f"{due}Форма {report.form}, версия {report.form_version}; редакция отчёта {report.revision}"
-    sheet.merge_range(4, 0, 4, last, text, formats["centre"])
+    _merge(sheet, 4, last, text, formats["centre"])
 
 
-def _signatures(sheet: Any, formats: Mapping[str, Any], line: int, role: tuple[int, int], signature: int) -> int:
+def _merge(sheet: Any, line: int, last: int, text: str, look: Any) -> None:
+    """Text over the columns up to `last`. merge_range itself would take a name that begins with = for a formula."""
+    sheet.merge_range(line, 0, line, last, "", look)
+    sheet.write_string(line, 0, text, look)
+
+
+def _signatures(sheet: Any, formats: Mapping[str, Any], line: int, role: int, signature: int) -> int:
     """Lines to be signed by hand; returns the last line used."""
     for title in _SIGNATURES:
-        sheet.merge_range(line, role[0], line, role[1], title, formats["plain"])
+        _merge(sheet, line, role, title, formats["plain"])
         sheet.write_blank(line, signature, None, formats["line"])
         sheet.write_string(line + 1, signature, "подпись, Ф. И. О.", formats["small"])
         line += 3
-    sheet.merge_range(
-        line, role[0], line, role[1], "«____» ______________ 20____ г.          М. П.", formats["plain"]
-    )
+    _merge(sheet, line, role, "«____» ______________ 20____ г.          М. П.", formats["plain"])
     return line
 
 

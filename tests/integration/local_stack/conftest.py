@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
+
 from local_stack import Broker, Ports, Postgres, Program, Stack, free_port
 from local_stack.processes import Command, Supervisor
 
