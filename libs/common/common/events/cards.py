@@ -41,6 +41,8 @@ class CardIssued(CardEvent):
 
 
 class CardActivated(CardEvent):
+    """A plastic card reached its member and may be used."""
+
     event_type: ClassVar[str] = "cards.card_activated.v1"
 
 
@@ -51,6 +53,8 @@ class CardBlocked(CardEvent):
 
 
 class CardReplaced(CardEvent):
+    """Another card of the member takes its place; this one no longer holds."""
+
     event_type: ClassVar[str] = "cards.card_replaced.v1"
 
 
@@ -78,18 +82,26 @@ class BatchEvent(Event):
 
 
 class PlasticBatchOrdered(BatchEvent):
+    """The batch was sent to the factory."""
+
     event_type: ClassVar[str] = "cards.plastic_batch_ordered.v1"
 
 
 class PlasticBatchProduced(BatchEvent):
+    """The factory has made the cards of the batch."""
+
     event_type: ClassVar[str] = "cards.plastic_batch_produced.v1"
 
 
 class PlasticBatchDispatched(BatchEvent):
+    """The batch is on its way to the organisation."""
+
     event_type: ClassVar[str] = "cards.plastic_batch_dispatched.v1"
 
 
 class PlasticBatchHandedOver(BatchEvent):
+    """The organisation has received the batch."""
+
     event_type: ClassVar[str] = "cards.plastic_batch_handed_over.v1"
 
 
