@@ -100,7 +100,7 @@ def build_worker(service: Service, settings: Settings, database: Database | None
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         relay.start()
         await streams.start()
-        watcher = asyncio.create_task(_watch_parked(database, subscriptions), name="watch-parked")
+        watcher = asyncio.create_task(_watch(database, subscriptions, streams), name="watch")
         yield
         # Consumers first: what their last batches publish is in the outbox, safe, before the relay ends.
         await streams.stop()
@@ -123,14 +123,15 @@ def build_worker(service: Service, settings: Settings, database: Database | None
     return worker
 
 
-async def _watch_parked(database: Database, subscriptions: Sequence[Subscription]) -> None:
+async def _watch(database: Database, subscriptions: Sequence[Subscription], streams: Streams) -> None:
     while True:
+        streams.measure()
         with contextlib.suppress(SQLAlchemyError, OSError):
             async with database.sessions() as session:
                 counts = await parking.parked_count(session)
             for subscription in subscriptions:
                 telemetry.PARKED_NOW.labels(subscription.consumer).set(counts.get(subscription.consumer, 0))
-        await asyncio.sleep(2)
+        await asyncio.sleep(1)
 
 
 async def _database_ready(database: Database, service: Service) -> str | None:

@@ -86,6 +86,11 @@ class TokenVerifier:
         except (jwt.PyJWTError, ValueError, TypeError, AttributeError):
             raise Unauthenticated("The token is not one of the trusted issuer for this audience.") from None
 
+    async def published_keys(self) -> set[str]:
+        """The ids of the issuer's keys, fetched now. Raises OSError or httpx.HTTPError when it is away."""
+        await self._refresh()
+        return set(self._keys)
+
     async def _key(self, kid: str) -> jwt.PyJWK:
         age = time.monotonic() - self._fetched
         if age > _REFRESH_SECONDS or (kid not in self._keys and age > _SHORTEST_REFRESH):

@@ -3,6 +3,8 @@
 import argparse
 import asyncio
 import os
+import signal
+import sys
 from collections.abc import Sequence
 
 import uvicorn
@@ -31,6 +33,8 @@ def run(service: Service, arguments: Sequence[str] | None = None) -> None:
         asyncio.run(provision(settings, TOPICS))
     else:
         telemetry.configure(settings, service.name, f"{service.name}-{command}-{os.getpid()}")
+        # uvicorn raises the signal again once all is shut down well: that end is a success.
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
         build = build_api if command == "api" else build_worker
         uvicorn.run(
             build(service, settings),

@@ -1,6 +1,6 @@
 """The subscriptions of a worker on Kafka: FastStream reads, our processor decides, offsets follow."""
 
-import contextlib
+import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
@@ -22,7 +22,7 @@ POLL_INTERVAL_SECONDS = 300.0
 """Kafka takes a worker that has not polled for so long out of the group; so does liveness."""
 
 
-async def _raw(message: Any, *_: Any) -> Any:
+async def _raw(message: Any) -> Any:
     """A decoder that does nothing: a poison record must meet our own code, not FastStream's."""
     return message.raw_message
 
@@ -53,7 +53,7 @@ class Streams:
             client_id=f"{service}-worker",
             graceful_timeout=settings.shutdown_seconds,
             security=_security(settings),
-            logger=None,
+            logger=logging.getLogger("faststream"),
         )
         self._subscribers: list[tuple[Subscription, Any]] = []
         self._polled = time.monotonic()
@@ -86,7 +86,7 @@ class Streams:
                 for r in message.raw_message
             ]
             await processor.process(records)
-            self._measure(subscription)
+            self.measure()
 
         handle.__name__ = subscription.consumer
         return handle
@@ -111,15 +111,16 @@ class Streams:
     def alive(self) -> bool:
         return all(bool(subscriber.running) for _, subscriber in self._subscribers)
 
-    def _measure(self, subscription: Subscription) -> None:
-        for known, subscriber in self._subscribers:
+    def measure(self) -> None:
+        """Set the lag of each partition this worker holds: records in the log that it has not read."""
+        for subscription, subscriber in self._subscribers:
             consumer = self._consumer(subscriber)
-            if known is subscription and consumer is not None:
-                for partition in consumer.assignment():
-                    end = consumer.highwater(partition)
-                    with contextlib.suppress(Exception):
-                        position = consumer._subscription.subscription.assignment.state_value(partition).position
-                        if end is not None:
-                            telemetry.LAG.labels(subscription.consumer, partition.topic, partition.partition).set(
-                                max(0, end - position)
-                            )
+            state = consumer._subscription.subscription if consumer is not None else None
+            assignment = state.assignment if state is not None else None
+            for partition in assignment.tps if assignment is not None else ():
+                end = consumer.highwater(partition)
+                reading = assignment.state_value(partition)
+                if end is not None and reading is not None and reading.has_valid_position:
+                    telemetry.LAG.labels(subscription.consumer, partition.topic, partition.partition).set(
+                        max(0, end - reading.position)
+                    )
