@@ -14,6 +14,7 @@ from registry.importing.vocabulary import MEMBER_HEADINGS, PATRONYMIC, Field
 # Titles, addresses and instructions above a heading seldom take more rows than this.
 _SEARCHED_ROWS = 60
 _LONG_HEADING = 80
+_SUMMARY = re.compile(r"председател|количеств|кол во|численност|всего|охват|chair|total|head ?count")
 _NAME_FIELDS: tuple[Field, ...] = ("full_name", "last", "first", "patronymic", "first_patronymic")
 
 
@@ -28,6 +29,7 @@ class Layout:
     data_from: int
     titles: tuple[str, ...]
     heading_texts: frozenset[str]
+    organisation_columns: tuple[int, ...] = ()
     birth_order: Order = "dmy"
     joined_order: Order = "dmy"
     ignored: tuple[str, ...] = field(default=())
@@ -55,7 +57,7 @@ def find_layout(rows: Sequence[RawRow], as_of: date) -> Layout | None:
         data_from += 1
     contents = _contents(rows[data_from:], as_of)
     columns = _assign(texts, contents)
-    if not any(name in columns for name in ("full_name", "last")):
+    if not any(name in columns for name in ("full_name", "last")) or _is_summary(texts, columns):
         return None
     known = set(columns.values())
     return Layout(
@@ -68,6 +70,9 @@ def find_layout(rows: Sequence[RawRow], as_of: date) -> Layout | None:
             form for t in texts.values() for form in (fold_heading(t), t.strip(" .").lower())
         )
         - {""},
+        organisation_columns=tuple(
+            column for column, text in texts.items() if heading_field(fold_heading(text)) == "organisation"
+        ),
         birth_order=_order(rows[data_from:], columns.get("birth_date")),
         joined_order=_order(rows[data_from:], columns.get("joined_on")),
         ignored=tuple(text for column, text in texts.items() if column not in known and text),
@@ -198,6 +203,12 @@ def _assign(texts: Mapping[int, str], contents: Mapping[int, ColumnContent]) -> 
     free = [c for c in contents if c not in columns.values() and c not in refused]
     _guess(columns, {c: contents[c] for c in free})
     return columns
+
+
+def _is_summary(texts: Mapping[int, str], columns: Mapping[Field, int]) -> bool:
+    """True for a table of organisations with their heads and counts: people are named in it, not
+    registered."""
+    return "birth_date" not in columns and any(_SUMMARY.search(fold_heading(text)) for text in texts.values())
 
 
 def _known_useless(folded: str) -> bool:

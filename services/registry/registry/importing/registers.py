@@ -51,20 +51,27 @@ class Register:
         self._index = organisations
         self._as_of = as_of
         self._cell_of = dict(layout.columns)
+        self._districts: tuple[int, ...] = ()
         self.within = self._context(stem)
+        self._choose_organisation_column()
+        self._fills_down = self._names_each_organisation_once()
         self.organisation_id, self._organisation_text = self._default(stem)
         self._column_names_organisations = self.organisation_id is None or self._column_is_right()
 
     def rows(self) -> Iterator[ParsedRow]:
         sorter = RowSorter(self.layout)
         caption: tuple[str | None, str] | None = None
+        above: tuple[str | None, str] | None = None
         for row in self.sheet.rows[self.layout.data_from :]:
             kind = sorter.kind(row)
             if kind == "person":
-                yield self._parse(row, caption)
+                parsed = self._parse(row, above or caption)
+                if self._fills_down and parsed.person.organisation_text:
+                    above = parsed.person.organisation_id, parsed.person.organisation_text
+                yield parsed
             elif kind == "caption":
                 text = next(text for cell in row.cells if (text := clean(cell)))
-                caption = self._index.match(text, self.within), text
+                caption, above = (self._index.match(text, self.within), text), None
 
     def _context(self, stem: str) -> str | None:
         """The organisation that the whole sheet is about, of any kind: it decides between namesakes."""
@@ -83,6 +90,32 @@ class Register:
             if not said and ORGANISATION.search(text.lower()):
                 said = text
         return None, said
+
+    def _choose_organisation_column(self) -> None:
+        """Of several columns of organisations (district, school) the one whose names are primaries is
+        the one; the others tell the district."""
+        columns = self.layout.organisation_columns
+        if len(columns) < 2:
+            return
+        sample = self.sheet.rows[self.layout.data_from :][:300]
+
+        def known(column: int) -> int:
+            texts = [clean(row.cells[column]) for row in sample if column < len(row.cells)]
+            return sum(self._index.match(text, self.within) is not None for text in texts if text)
+
+        best = max(columns, key=known)
+        if known(best):
+            self._cell_of["organisation"] = best
+        self._districts = tuple(c for c in columns if c != self._cell_of.get("organisation"))
+
+    def _names_each_organisation_once(self) -> bool:
+        """True for a column of merged cells: the name stands in the first row of its people only."""
+        column = self._cell_of.get("organisation")
+        if column is None:
+            return False
+        rows = [row for row in self.sheet.rows[self.layout.data_from :] if sum(map(bool, row.cells)) > 2]
+        named = sum(1 for row in rows if column < len(row.cells) and clean(row.cells[column]))
+        return 0 < named < len(rows) / 2
 
     def _column_is_right(self) -> bool:
         """False for a column of faculties or posts, none of which is an organisation, in a sheet of one
@@ -139,14 +172,23 @@ class Register:
     def _organisation(self, row: RawRow, caption: tuple[str | None, str] | None) -> tuple[str | None, str]:
         if self._column_names_organisations:
             said = ""
+            within = self._district(row) if self._districts else self.within
             for name in _ORGANISATION_FIELDS:
                 if name in self._cell_of and (text := clean(self._cell(row, name))):
-                    if found := self._index.match(text, self.within):
+                    if found := self._index.match(text, within):
                         return found, text
                     said = text
             if said:
                 return None, said
         return caption or (self.organisation_id, self._organisation_text)
+
+    def _district(self, row: RawRow) -> str | None:
+        for column in self._districts:
+            if column < len(row.cells) and (text := clean(row.cells[column])):
+                found = self._index.match(text, members_only=False)
+                if found:
+                    return found
+        return self.within
 
 
 _ORGANISATION_FIELDS: tuple[Field, ...] = ("organisation_code", "organisation")
