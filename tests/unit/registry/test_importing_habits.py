@@ -276,3 +276,23 @@ def test_a_title_that_names_an_unknown_organisation_rejects_the_rows_below() -> 
         ["Гончарова Анна Петровна", "01.02.1980", "работник"],
     ]
     assert _places(rows) == [(3, "rejected", "organisation_unknown", None)]
+
+
+def test_a_poor_heading_is_no_person_and_codes_without_a_heading_are_known_by_the_tree() -> None:
+    rows = [
+        [],
+        ["", "Список"],
+        ["", "ФИО", "Дата", ""],
+        ["", "Гончарова Анна Петровна", "01.02.1980", "10-01"],
+        ["", "Ершова Вера Петровна", "01.03.1980", "20-02"],
+    ]
+    assert [(place[0], place[3]) for place in _places(rows)] == [(4, "n1"), (5, "s2")]
+
+
+def test_headings_broken_over_lines_within_a_cell_are_read() -> None:
+    text = (
+        '"Фамилия,\nимя, отчество";"Дата\nрождения";"Образова-\nтельная организация"\n'
+        "Гончарова Анна Петровна;01.02.1980г.;10-01\n"
+    )
+    (result,) = classify([SourceFile("x.csv", text.encode("cp1251"))], made.ORGANISATIONS, [], made.AS_OF)
+    assert [(row.row, row.outcome) for row in result.rows] == [(2, "accepted")]

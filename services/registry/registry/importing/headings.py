@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import date
 
 from registry.importing.contents import ColumnContent, look_at
-from registry.importing.dates import Order, column_order
+from registry.importing.dates import Order, column_order, read_date
 from registry.importing.reading import RawRow, filled
 from registry.importing.texts import clean, fold_heading
 from registry.importing.vocabulary import MEMBER_HEADINGS, PATRONYMIC, Field
@@ -268,7 +268,7 @@ def _by_content_alone(rows: Sequence[RawRow], as_of: date) -> Layout | None:
     birth = columns.get("birth_date")
     if name is None or birth is None or contents[birth].filled < 2:
         return None
-    first = next((i for i, row in enumerate(rows) if {name, birth} <= {c for c, _ in filled(row)}), None)
+    first = next((i for i, row in enumerate(rows) if _is_first_person(row, name, birth, as_of)), None)
     if first is None:
         return None
     return Layout(
@@ -281,6 +281,13 @@ def _by_content_alone(rows: Sequence[RawRow], as_of: date) -> Layout | None:
         birth_order=_order(rows, birth),
         joined_order=_order(rows, columns.get("joined_on")),
     )
+
+
+def _is_first_person(row: RawRow, name: int, birth: int, as_of: date) -> bool:
+    """A heading too poor to be known as one («ФИО», «Дата») must not be taken for a person."""
+    if not {name, birth} <= {column for column, _ in filled(row)}:
+        return False
+    return bool(read_date(row.cells[birth], as_of).value) or not heading_field(fold_heading(row.cells[name]))
 
 
 def _titles(rows: Sequence[RawRow]) -> tuple[str, ...]:

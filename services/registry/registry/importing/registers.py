@@ -53,9 +53,9 @@ class Register:
         self._cell_of = dict(layout.columns)
         self._districts: tuple[int, ...] = ()
         self.within = self._context(stem)
+        self.organisation_id, self._organisation_text = self._default(stem)
         self._choose_organisation_column()
         self._fills_down = self._names_each_organisation_once()
-        self.organisation_id, self._organisation_text = self._default(stem)
         self._column_names_organisations = self.organisation_id is None or self._column_is_right()
 
     def rows(self) -> Iterator[ParsedRow]:
@@ -95,18 +95,26 @@ class Register:
         """Of several columns of organisations (district, school) the one whose names are primaries is
         the one; the others tell the district."""
         columns = self.layout.organisation_columns
-        if len(columns) < 2:
-            return
         sample = self.sheet.rows[self.layout.data_from :][:300]
+        if not any(name in self._cell_of for name in _ORGANISATION_FIELDS):
+            # no heading and no look of a name: codes are known only by the tree itself
+            taken = set(self._cell_of.values())
+            width = max((len(row.cells) for row in sample), default=0)
+            free = range(width) if self.organisation_id is None else ()
+            columns = tuple(column for column in free if column not in taken)
+        elif len(columns) < 2:
+            return
 
         def known(column: int) -> int:
             texts = [clean(row.cells[column]) for row in sample if column < len(row.cells)]
             return sum(self._index.match(text, self.within) is not None for text in texts if text)
 
+        if not columns:
+            return
         best = max(columns, key=known)
-        if known(best):
+        if known(best) * 2 >= min(len(sample), 2):
             self._cell_of["organisation"] = best
-        self._districts = tuple(c for c in columns if c != self._cell_of.get("organisation"))
+        self._districts = tuple(c for c in self.layout.organisation_columns if c != best)
 
     def _names_each_organisation_once(self) -> bool:
         """True for a column of merged cells: the name stands in the first row of its people only."""
