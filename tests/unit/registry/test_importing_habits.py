@@ -296,3 +296,21 @@ def test_headings_broken_over_lines_within_a_cell_are_read() -> None:
     )
     (result,) = classify([SourceFile("x.csv", text.encode("cp1251"))], made.ORGANISATIONS, [], made.AS_OF)
     assert [(row.row, row.outcome) for row in result.rows] == [(2, "accepted")]
+
+
+def test_a_tick_under_the_words_for_a_category_is_the_category() -> None:
+    rows = [
+        ["ФИО", "Дата рождения", "Работающий", "Студент", "Неработающий пенсионер", "ППО"],
+        ["Гончарова Анна Петровна", "01.02.1980", "+", "", "", "10-01"],
+        ["Ершова Вера Петровна", "01.03.1950", "", "", "+", "10-01"],
+        ["Лебедев Пётр Львович", "01.03.2003", "", "да", "", "10-01"],
+        ["Рябов Пётр Львович", "01.03.1983", "", "", "", "10-01"],
+    ]
+    content = made.workbook({"Л": rows})
+    (result,) = classify([SourceFile("x.xlsx", content)], made.ORGANISATIONS, [], made.AS_OF)
+    assert [row.person and row.person.category for row in result.rows] == [
+        "working",
+        "pensioner",
+        "student",
+        None,
+    ]

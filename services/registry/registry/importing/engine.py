@@ -141,7 +141,7 @@ def _reading(register: Register, data_rows: int) -> SheetReading:
     return SheetReading(
         name=register.sheet.name,
         heading_row=layout.heading_row,
-        columns={name: layout.headings.get(name, "") for name in layout.columns},
+        columns=register.columns,
         ignored=layout.ignored,
         organisation_id=register.organisation_id,
         data_rows=data_rows,

@@ -19,7 +19,9 @@ from registry.importing.reading import Cell, RawRow, Sheet
 from registry.importing.rows import RowSorter
 from registry.importing.texts import clean
 from registry.importing.values import (
+    Category,
     infer_sex,
+    is_mark,
     read_card_number,
     read_category,
     read_email,
@@ -57,6 +59,15 @@ class Register:
         self._choose_organisation_column()
         self._fills_down = self._names_each_organisation_once()
         self._column_names_organisations = self.organisation_id is None or self._column_is_right()
+
+    @property
+    def columns(self) -> dict[str, str]:
+        """The headings of the columns that are read, by field; '' for a column guessed by its content."""
+        known = self.layout.headings
+        return {
+            name: known.get(name, "") if self.layout.columns.get(name) == column else ""
+            for name, column in self._cell_of.items()
+        }
 
     def rows(self) -> Iterator[ParsedRow]:
         sorter = RowSorter(self.layout)
@@ -145,7 +156,7 @@ class Register:
         name = self._name(row)
         birth_cell = cell(row, "birth_date")
         birth = read_date(birth_cell, self._as_of, self.layout.birth_order)
-        category = read_category(cell(row, "category"))
+        category = read_category(cell(row, "category")) or self._marked_category(row)
         organisation_id, organisation_text = self._organisation(row, caption)
         person = ParsedPerson(
             last=name.last,
@@ -167,6 +178,16 @@ class Register:
             organisation_objection(organisation_id, organisation_text),
         )
         return ParsedRow(row.number, name, person, tuple(o for o in objections if o is not None))
+
+    def _marked_category(self, row: RawRow) -> Category | None:
+        """The heading of the one column of categories («Работающий», «Студент») that holds a mark in
+        this row."""
+        marked = [
+            category
+            for column, category in self.layout.category_marks.items()
+            if column < len(row.cells) and is_mark(row.cells[column])
+        ]
+        return marked[0] if len(marked) == 1 else None
 
     def _name(self, row: RawRow) -> PersonName:
         columns = self._cell_of
