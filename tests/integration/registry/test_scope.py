@@ -52,7 +52,7 @@ def routes(app: FastAPI) -> Iterator[tuple[str, frozenset[Role]]]:
         for router in registry.routers
         for route in router.routes
         if isinstance(route, APIRoute)
-        for method in route.methods
+        for method in route.methods or ()
     }
     for path, operations in app.openapi()["paths"].items():
         for method in operations:
