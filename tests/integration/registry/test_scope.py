@@ -222,3 +222,14 @@ async def test_the_headline_counts_the_callers_part(world: Any, places: Any, don
         1,
         1,
     )
+
+
+async def test_an_auditors_reach_is_not_lent_to_the_callers_other_roles(
+    world: Any, places: Any, refused: Any
+) -> None:
+    own, _ = places
+    stranger, member = await world.member(own.school), await world.member(own.school)
+    path = f"/v1/members/{member}/leave"
+    for roles, claims in ((("auditor", "primary_staff"), {}), (("auditor", "member"), {"member_id": stranger})):
+        headers = world.issuer.bearer(*roles, **claims)
+        refused(await world.client.post(path, json=DAY, headers=headers), 404, "not_found")

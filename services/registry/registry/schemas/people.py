@@ -170,7 +170,9 @@ class AcceptRequest(Request):
     effective_on: BusinessDate | None = None
 
 
-class TransferView(BaseModel):
+class TransferState(BaseModel):
+    """A transfer without the member's name: the answer to a POST."""
+
     model_config = ConfigDict(from_attributes=True)
 
     transfer_id: UUID
@@ -183,6 +185,20 @@ class TransferView(BaseModel):
     deadline: date
     decided_on: date | None
     version: int
+
+
+class TransferView(TransferState):
+    """With the name, for those who decide; null for a reader who may not see it."""
+
+    last_name: str | None = None
+    first_name: str | None = None
+    patronymic: str | None = None
+    birth_date: date | None = None
+
+    @classmethod
+    def of(cls, transfer: BaseModel, person: BaseModel | None) -> "TransferView":
+        shown = {"last_name", "first_name", "patronymic", "birth_date"}
+        return cls(**transfer.model_dump(), **(person.model_dump(include=shown) if person else {}))
 
 
 class Extract(BaseModel):
