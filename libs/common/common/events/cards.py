@@ -42,6 +42,8 @@ class CardIssued(CardEvent):
 
 
 class CardActivated(CardEvent):
+    """A plastic card reached its member and may be used."""
+
     event_type: ClassVar[str] = "cards.card_activated.v1"
 
 
@@ -58,6 +60,8 @@ class CardReplaced(CardEvent):
 
 
 class CardExpired(CardEvent):
+    """Its day has come."""
+
     event_type: ClassVar[str] = "cards.card_expired.v1"
 
 
@@ -87,18 +91,26 @@ class BatchEvent(Event):
 
 
 class PlasticBatchOrdered(BatchEvent):
+    """The batch was sent to the factory."""
+
     event_type: ClassVar[str] = "cards.plastic_batch_ordered.v1"
 
 
 class PlasticBatchProduced(BatchEvent):
+    """The factory has made the cards of the batch."""
+
     event_type: ClassVar[str] = "cards.plastic_batch_produced.v1"
 
 
 class PlasticBatchDispatched(BatchEvent):
+    """The batch is on its way to the organisation."""
+
     event_type: ClassVar[str] = "cards.plastic_batch_dispatched.v1"
 
 
 class PlasticBatchHandedOver(BatchEvent):
+    """The organisation has received the batch."""
+
     event_type: ClassVar[str] = "cards.plastic_batch_handed_over.v1"
 
 
