@@ -27,7 +27,9 @@ from common.settings import Settings
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 BOUGHT = datetime(2021, 3, 2, 12, tzinfo=UTC)
 EARLY, DAY = date(2021, 3, 10), date(2021, 4, 1)
-MINIMUM = 500
+MINIMUM = 100
+SHARES = st.sampled_from([1, 1, 1, 0.5, 0.3, 1.01])
+RARELY = st.sampled_from([False, False, False, False, True])
 
 
 @dataclass
@@ -153,11 +155,23 @@ class Programme(RuleBasedStateMachine):
     @rule(
         member=st.integers(0, 1),
         terms=st.integers(0, 1),
-        amount=st.integers(1, 40_000),
-        order=st.sampled_from("AB"),
-        line=st.integers(1, 3),
+        amount=st.sampled_from([40_000, 33_333, 19_999, 10_001, 30, 1]),
+        order=st.sampled_from("ABCDEFGH"),
+        line=st.sampled_from([1, 1, 1, 2]),
     )
-    def report(self, member: int, terms: int, amount: int, order: str, line: int) -> None:
+    def report_a_line(self, member: int, terms: int, amount: int, order: str, line: int) -> None:
+        self.report(member, terms, amount, order, line)
+
+    @rule(member=st.integers(0, 1), amount=st.integers(10_000, 40_000), paid_out=st.booleans())
+    def earn(self, member: int, amount: int, paid_out: bool) -> None:
+        """The usual way, so that the steps that follow find something to spoil."""
+        key = self.report(member, 0, amount, f"order {len(self.bought)}", 1)
+        self.confirm(key, None, early=False)
+        who = self.members[member]
+        if paid_out and self.available[who] >= MINIMUM:
+            self.answer(self.pay_out(who, self.available[who]), settled=True)
+
+    def report(self, member: int, terms: int, amount: int, order: str, line: int) -> Any:
         who, what = self.members[member], self.terms[terms]
         before = [b for b in self.bought.values() if (b.order, b.line) == (order, line)]
         in_order = [b for b in self.bought.values() if (b.order, b.terms) == (order, what)]
@@ -178,11 +192,16 @@ class Programme(RuleBasedStateMachine):
         )
         if done and not before:
             self.bought[done[0].purchase_id] = Bought(who, what, order, line, amount, amount, accrued, accrued)
+        return done and done[0].purchase_id
 
     @precondition(lambda self: self.bought)
-    @rule(pick=st.randoms(use_true_random=False), part=st.none() | st.integers(1, 50_000), early=st.booleans())
-    def confirm(self, pick: Any, part: int | None, early: bool) -> None:
-        key, one = pick.choice(list(self.bought.items()))
+    @rule(data=st.data(), share=SHARES, early=RARELY)
+    def confirm_a_purchase(self, data: Any, share: float, early: bool) -> None:
+        key, one = data.draw(self.one_of(self.bought, "pending"))
+        self.confirm(key, None if share == 1 else max(1, int(one.amount * share)), early)
+
+    def confirm(self, key: UUID, part: int | None, early: bool) -> None:
+        one = self.bought[key]
         amount = one.amount if part is None else part
         refusal = None
         if one.status != "pending":
@@ -199,22 +218,18 @@ class Programme(RuleBasedStateMachine):
             self.receive(one.member, one.cashback)
 
     @precondition(lambda self: self.bought)
-    @rule(pick=st.randoms(use_true_random=False))
-    def decline(self, pick: Any) -> None:
-        key, one = pick.choice(list(self.bought.items()))
+    @rule(data=st.data())
+    def decline_a_purchase(self, data: Any) -> None:
+        key, one = data.draw(self.one_of(self.bought, "pending"))
         refusal = None if one.status == "pending" else "purchase_not_pending"
         if self.expect(refusal, lambda session: purchases.decline_purchase(session, self.partner, key, DAY, NOW)):
             one.status, one.amount, one.cashback = "declined", 0, 0
 
     @precondition(lambda self: self.bought)
-    @rule(
-        pick=st.randoms(use_true_random=False),
-        part=st.none() | st.integers(1, 20_000),
-        reference=st.sampled_from("RST"),
-    )
-    def refund(self, pick: Any, part: int | None, reference: str) -> None:
-        key, one = pick.choice(list(self.bought.items()))
-        amount = part or max(1, one.amount)
+    @rule(data=st.data(), share=SHARES, reference=st.sampled_from("RSTUV"))
+    def refund_a_purchase(self, data: Any, share: float, reference: str) -> None:
+        key, one = data.draw(self.one_of(self.bought, "confirmed"))
+        amount = max(1, int(one.amount * share))
         known = one.refunds.get(reference)
         refusal = None
         if known is not None:
@@ -237,9 +252,13 @@ class Programme(RuleBasedStateMachine):
             self.available[one.member] -= free
             self.owed[one.member] += taken - free
 
-    @rule(member=st.integers(0, 1), amount=st.integers(400, 4_000))
-    def pay_out(self, member: int, amount: int) -> None:
-        who = self.members[member]
+    @precondition(lambda self: any(self.available.values()))
+    @rule(data=st.data(), share=SHARES)
+    def ask_for_money(self, data: Any, share: float) -> None:
+        who = data.draw(st.sampled_from([member for member in self.members if self.available[member]]))
+        self.pay_out(who, max(1, int(self.available[who] * share)))
+
+    def pay_out(self, who: UUID, amount: int) -> Any:
         refusal = None
         if amount < MINIMUM:
             refusal = "payout_below_minimum"
@@ -251,22 +270,32 @@ class Programme(RuleBasedStateMachine):
         if done:
             self.available[who] -= amount
             self.paid[done.payout_id] = Paid(who, amount)
+        return done and done.payout_id
 
     @precondition(lambda self: self.paid)
-    @rule(pick=st.randoms(use_true_random=False), settled=st.booleans())
-    def bank_answers(self, pick: Any, settled: bool) -> None:
-        key, one = pick.choice(list(self.paid.items()))
+    @rule(data=st.data(), settled=st.booleans())
+    def bank_answers(self, data: Any, settled: bool) -> None:
+        key, _ = data.draw(self.one_of(self.paid, "requested"))
+        self.answer(key, settled)
+
+    def answer(self, key: UUID, settled: bool) -> None:
+        one = self.paid[key]
         refusal = None if one.status == "requested" else "payout_already_resolved"
 
-        async def answer(session: Any) -> Any:
+        async def of_bank(session: Any) -> Any:
             if settled:
                 return await payouts.settle_payout(session, key, DAY, NOW)
             return await payouts.fail_payout(session, key, "x", DAY, NOW)
 
-        if self.expect(refusal, answer):
+        if self.expect(refusal, of_bank):
             one.status = "settled" if settled else "failed"
             if not settled:
                 self.receive(one.member, one.amount)
+
+    def one_of(self, rows: dict[UUID, Any], status: str) -> st.SearchStrategy[tuple[UUID, Any]]:
+        """Mostly one of those with the status that the step asks for; now and then any."""
+        fitting = [item for item in rows.items() if item[1].status == status]
+        return st.sampled_from(fitting or list(rows.items())) | st.sampled_from(list(rows.items()))
 
     def receive(self, member: UUID, amount: int) -> None:
         netted = min(amount, self.owed[member])
