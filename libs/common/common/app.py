@@ -66,6 +66,8 @@ def build_api(service: Service, settings: Settings, database: Database | None = 
         version="1.0.0",
         lifespan=lifespan,
         docs_url=None,
+        # Edge traces and counts a request once, without the path's ids; FastAPI would add a span per dependency.
+        telemetry={"tracing": False, "metrics": False, "logs": False},
         redoc_url=None,
         responses={"default": {"model": Problem, "description": "A problem with a stable code"}},
     )
