@@ -1,8 +1,8 @@
 """A projection: the last state of another service's aggregates, guarded by their version."""
 
 from collections.abc import Sequence
+from typing import Any
 
-import orjson
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -29,7 +29,6 @@ class Projection:
         shape = ", ".join(f"{name} {target.c[name].type.compile(dialect)}" for name in columns)
         updates = ", ".join(f"{name} = excluded.{name}" for name in columns if name != key)
         names = ", ".join(columns)
-        self._columns = columns
         # One statement a batch; the key order keeps two workers from locking rows crosswise.
         self._upsert = sa.text(
             f"insert into {target.name} as t ({names})"  # noqa: S608 (names of our own columns)
@@ -38,12 +37,13 @@ class Projection:
         )
 
     async def apply(self, session: AsyncSession, events: Sequence[Event]) -> None:
-        newest: dict[str, Event] = {}
+        newest: dict[Any, Event] = {}
         for event in events:
-            seen = newest.get(event.key)
+            key = getattr(event, self.key)
+            seen = newest.get(key)
             if seen is None or seen.version < event.version:
-                newest[event.key] = event
+                newest[key] = event
         if newest:
-            wanted = set(self._columns)
-            rows = orjson.dumps([event.model_dump(mode="json", include=wanted) for event in newest.values()])
-            await session.execute(self._upsert, {"rows": rows.decode()})
+            # Whole events: the database takes the fields that it has columns for.
+            rows = ",".join(event.model_dump_json() for event in newest.values())
+            await session.execute(self._upsert, {"rows": f"[{rows}]"})
