@@ -115,7 +115,7 @@ async def test_what_cannot_be_read_is_parked_and_later_ones_of_its_key_wait(
 async def test_broken_headers_are_told_apart(
     processor: Processor, database: Database, change: dict[str, str], reason: str
 ) -> None:
-    await processor.process([record_of(count(uuid7(), 1), **change)])
+    await processor.process([record_of(count(uuid7(), 1), 0, None, **change)])
     [only] = await parked(database)
     assert only.code == "unreadable"
     assert reason in only.reason

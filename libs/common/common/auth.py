@@ -55,9 +55,15 @@ class Principal:
 
     @property
     def sees_everything(self) -> bool:
-        """Federal staff, and internal apps and auditors without an organisation, are not cut to a subtree."""
-        whole = {Role.FEDERAL_STAFF, Role.INTERNAL_APP, Role.AUDITOR}
-        return self.organisation_id is None and bool(self.roles & whole)
+        """Federal staff, and internal apps and auditors without an organisation, are not cut to a subtree.
+
+        Staff of one organisation whose token names none see nothing, whatever they may read besides:
+        an auditor's reach must not become a chairperson's.
+        """
+        if self.organisation_id is not None:
+            return False
+        readers = {Role.INTERNAL_APP, Role.AUDITOR}
+        return Role.FEDERAL_STAFF in self.roles or bool(self.roles & readers and not self.roles & set(STAFF))
 
 
 class TokenVerifier:
@@ -106,6 +112,11 @@ class TokenVerifier:
 
     def _age(self) -> float:
         return time.monotonic() - self._fetched
+
+    async def published_keys(self) -> set[str]:
+        """The ids of the issuer's keys, fetched now. Raises OSError or httpx.HTTPError when it is away."""
+        await self._refresh()
+        return set(self._keys)
 
     async def _key(self, kid: str) -> jwt.PyJWK:
         age = self._age()

@@ -1,6 +1,5 @@
 """The subscriptions of a worker on Kafka: FastStream reads, our processor decides, offsets follow."""
 
-import contextlib
 import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -97,7 +96,7 @@ class Streams:
             self._polled = time.monotonic()
             records = [Record(r.topic, r.partition, r.offset, r.key, r.value, tuple(r.headers)) for r in batch]
             await processor.process(records)
-            self._measure(subscription)
+            self.measure()
 
         handle.__name__ = subscription.consumer
         return handle
@@ -122,15 +121,16 @@ class Streams:
     def alive(self) -> bool:
         return all(bool(subscriber.running) for _, subscriber in self._subscribers)
 
-    def _measure(self, subscription: Subscription) -> None:
-        for known, subscriber in self._subscribers:
+    def measure(self) -> None:
+        """Set the lag of each partition this worker holds: records in the log that it has not read."""
+        for subscription, subscriber in self._subscribers:
             consumer = self._consumer(subscriber)
-            if known is subscription and consumer is not None:
-                for partition in consumer.assignment():
-                    end = consumer.highwater(partition)
-                    with contextlib.suppress(Exception):
-                        position = consumer._subscription.subscription.assignment.state_value(partition).position
-                        if end is not None:
-                            telemetry.LAG.labels(subscription.consumer, partition.topic, partition.partition).set(
-                                max(0, end - position)
-                            )
+            state = consumer._subscription.subscription if consumer is not None else None
+            assignment = state.assignment if state is not None else None
+            for partition in assignment.tps if assignment is not None else ():
+                end = consumer.highwater(partition)
+                reading = assignment.state_value(partition)
+                if end is not None and reading is not None and reading.has_valid_position:
+                    telemetry.LAG.labels(subscription.consumer, partition.topic, partition.partition).set(
+                        max(0, end - reading.position)
+                    )

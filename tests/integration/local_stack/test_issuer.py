@@ -6,6 +6,7 @@ from uuid import uuid4
 import jwt
 import pytest
 from jwt.types import Options
+
 from local_stack import AUDIENCE, ISSUER, Issuer
 
 NOON = datetime(2030, 1, 5, 12, tzinfo=UTC)

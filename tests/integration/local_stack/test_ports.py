@@ -2,6 +2,7 @@ import os
 import socket
 
 import pytest
+
 from local_stack import LocalStackError, PortBusy, Ports, free_port
 from local_stack.ports import check_port_free
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import asyncpg
 import pytest
+
 from local_stack import DATABASES, LocalStackError, PortBusy, Postgres, free_port
 from local_stack.processes import Command, Supervisor, has_ended
 
@@ -79,9 +80,7 @@ async def test_each_database_belongs_to_a_role_that_enters_no_other(server: Post
 
 async def test_nobody_enters_without_the_password(server: Postgres) -> None:
     with pytest.raises(asyncpg.InvalidPasswordError):
-        await asyncpg.connect(
-            host="127.0.0.1", port=server.port, user="cards", password="x", database="cards"
-        )
+        await asyncpg.connect(host="127.0.0.1", port=server.port, user="cards", password="x", database="cards")
 
 
 async def test_the_demo_keeps_what_is_safe_and_only_tests_do_not(postgres: Postgres, data_dir: Path) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+
 from local_stack import LocalStackError, ProcessFailed
 from local_stack.processes import Command, Supervisor, has_ended
 

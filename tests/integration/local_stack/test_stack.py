@@ -9,6 +9,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+
 from local_stack import LocalStackError, PortBusy, Ports, ProcessFailed, Stack, free_port, service_programs
 from local_stack.processes import answers_ok, has_ended
 from local_stack.stack import data_dir_from_env
@@ -155,9 +156,7 @@ def test_an_attached_stack_ends_with_its_parent(make_stack: MakeStack, data_dir:
     assert pids(stack) == {"postgres": None, "kafka": None}
 
 
-def test_a_drop_removes_the_data_and_leaves_what_others_put_there(
-    make_stack: MakeStack, data_dir: Path
-) -> None:
+def test_a_drop_removes_the_data_and_leaves_what_others_put_there(make_stack: MakeStack, data_dir: Path) -> None:
     stack = make_stack()
     stack.start()
     (data_dir / "notes.txt").write_text("mine")
