@@ -13,6 +13,7 @@ from local_stack.kafka import Broker
 from local_stack.ports import free_port
 from local_stack.postgres import Postgres
 from local_stack.waiting import run_blocking
+from tests.memory import memory
 
 APACHE = os.environ.get("UNION_TEST_BROKER") == "apache"
 
@@ -22,7 +23,7 @@ pytest_plugins = ["common.testing"]
 @pytest.fixture(scope="session")
 def server_folder() -> Iterator[Path]:
     # Not pytest's own folder: each starting pytest closes it to other users, and PostgreSQL is one under root.
-    with tempfile.TemporaryDirectory(prefix="union-test-", ignore_cleanup_errors=True) as folder:
+    with tempfile.TemporaryDirectory(prefix="union-test-", dir=memory(), ignore_cleanup_errors=True) as folder:
         yield Path(folder)
 
 
@@ -83,7 +84,7 @@ class TestBroker:
 @pytest.fixture
 def broker() -> Iterator[TestBroker]:
     """A broker of the test's own, so that no test hears of another's topics, groups or offsets."""
-    with tempfile.TemporaryDirectory(prefix="union-test-", ignore_cleanup_errors=True) as folder:
+    with tempfile.TemporaryDirectory(prefix="union-test-", dir=memory(), ignore_cleanup_errors=True) as folder:
         broker = TestBroker(Path(folder))
         broker.start()
         yield broker

@@ -115,7 +115,7 @@ async def test_what_cannot_be_read_is_parked_and_later_ones_of_its_key_wait(
 async def test_broken_headers_are_told_apart(
     processor: Processor, database: Database, change: dict[str, str], reason: str
 ) -> None:
-    await processor.process([record_of(count(uuid7(), 1), **change)])
+    await processor.process([record_of(count(uuid7(), 1), 0, None, **change)])
     [only] = await parked(database)
     assert only.code == "unreadable"
     assert reason in only.reason
@@ -254,6 +254,25 @@ async def test_poison_on_the_topic_stops_its_key_and_no_other(
             await parking.release(session, (await parked(database))[0].id)
         assert await processor.retry() == (1, 0)
         assert await effects(database) == {ill: [1], well: [1]}
+    finally:
+        worker.kill()
+
+
+async def test_a_header_that_is_no_text_parks_its_record_and_loses_no_other(
+    on_kafka: None, settings: Settings, database: Database, tmp_path: Path
+) -> None:
+    ill, well = record_of(count(uuid7(), 1)), record_of(count(uuid7(), 1))
+    await send_raw(settings, ill.raw_key or b"", ill.payload or b"", [*ill.headers, ("note", b"\xff")])
+    await send_raw(settings, well.raw_key or b"", well.payload or b"", [*well.headers, ("reply_to", b"elsewhere")])
+    worker = Worker(settings, tmp_path / "worker.log")
+    try:
+        await worker.ready()
+
+        async def settled() -> bool:
+            return await counted(database) == 1 and len(await parked(database)) == 1
+
+        await eventually(settled)
+        assert (await parked(database))[0].code == "unreadable"
     finally:
         worker.kill()
 

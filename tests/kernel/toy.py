@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import registry
 from sqlmodel import Field as Column
-from sqlmodel import SQLModel
+from sqlmodel import SQLModel, col
 
 from common.app import Service, router
 from common.auth import STAFF, Principal, require
@@ -116,7 +116,7 @@ def subscriptions(_settings: Settings) -> list[Subscription]:
 
     @counters.bulk_effect(Counted)
     async def apply_counts(session: AsyncSession, deliveries: Sequence[Delivery]) -> None:
-        refused = set(await session.scalars(sa.select(RefusedValue.value)))
+        refused = set(await session.scalars(sa.select(col(RefusedValue.value))))
         for delivery in deliveries:
             assert isinstance(delivery.event, Counted)
             if delivery.event.value in refused:

@@ -15,6 +15,7 @@ import httpx
 import sqlalchemy as sa
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from sqlalchemy.dialects.postgresql import insert
+from sqlmodel import col
 from uuid_utils.compat import uuid7
 
 from common.db import Database
@@ -98,8 +99,8 @@ async def write(
             counters = (
                 await session.scalars(
                     sa.select(Counter)
-                    .where(Counter.counter_id.in_(chosen))
-                    .order_by(Counter.counter_id)
+                    .where(col(Counter.counter_id).in_(chosen))
+                    .order_by(col(Counter.counter_id))
                     .with_for_update()
                 )
             ).all()
@@ -151,7 +152,9 @@ async def effects(database: Database) -> dict[UUID, list[int]]:
     """The versions that the effect acted on, per counter, in the order of acting."""
     found: dict[UUID, list[int]] = defaultdict(list)
     async with database.sessions() as session:
-        rows = await session.execute(sa.select(Applied.counter_id, Applied.version).order_by(Applied.applied_id))
+        rows = await session.execute(
+            sa.select(col(Applied.counter_id), col(Applied.version)).order_by(col(Applied.applied_id))
+        )
         for counter_id, version in rows:
             found[counter_id].append(version)
     return found
@@ -164,7 +167,7 @@ async def counted(database: Database) -> int:
 
 async def projection(database: Database) -> dict[UUID, tuple[int, int]]:
     async with database.sessions() as session:
-        rows = await session.execute(sa.select(Seen.counter_id, Seen.value, Seen.version))
+        rows = await session.execute(sa.select(col(Seen.counter_id), col(Seen.value), col(Seen.version)))
         return {row.counter_id: (row.value, row.version) for row in rows}
 
 
@@ -172,7 +175,9 @@ async def truth(database: Database) -> dict[UUID, tuple[int, int]]:
     """The aggregates themselves, those that have changed at all."""
     async with database.sessions() as session:
         rows = await session.execute(
-            sa.select(Counter.counter_id, Counter.value, Counter.version).where(Counter.version > 0)
+            sa.select(col(Counter.counter_id), col(Counter.value), col(Counter.version)).where(
+                col(Counter.version) > 0
+            )
         )
         return {row.counter_id: (row.value, row.version) for row in rows}
 

@@ -1,4 +1,3 @@
-import os
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -8,18 +7,9 @@ import pytest
 
 from local_stack import Broker, Ports, Postgres, Program, Stack, free_port
 from local_stack.processes import Command, Supervisor
+from tests.memory import memory
 
 STAND_IN = (sys.executable, "-S", str(Path(__file__).parent / "stand_in.py"))
-
-
-def _memory() -> str | None:
-    """A file system in memory, where these tests take half the time; None where it has no room."""
-    try:
-        room = os.statvfs("/dev/shm")
-    except OSError:
-        return None
-    fits = room.f_bavail * room.f_frsize > 2**30 and not room.f_flag & os.ST_NOEXEC
-    return "/dev/shm" if fits and os.access("/dev/shm", os.W_OK) else None
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +19,7 @@ def scratch() -> Iterator[Path]:
     Not below tmp_path: each run of pytest as root closes that folder to other users, and the servers of a run
     beside it, which work as `nobody`, would lose their files.
     """
-    with tempfile.TemporaryDirectory(prefix="union-stack-", dir=_memory()) as folder:
+    with tempfile.TemporaryDirectory(prefix="union-stack-", dir=memory()) as folder:
         yield Path(folder)
 
 
