@@ -1,14 +1,21 @@
 """Real parts for every test: one PostgreSQL and one broker a session, on free ports, in a temporary folder."""
 
+import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from local_stack.apache import ApacheKafka
 from local_stack.kafka import Broker
 from local_stack.ports import free_port
 from local_stack.postgres import Postgres
+from local_stack.waiting import run_blocking
+from tests.memory import memory
+
+APACHE = os.environ.get("UNION_TEST_BROKER") == "apache"
 
 pytest_plugins = ["common.testing"]
 
@@ -16,7 +23,7 @@ pytest_plugins = ["common.testing"]
 @pytest.fixture(scope="session")
 def server_folder() -> Iterator[Path]:
     # Not pytest's own folder: each starting pytest closes it to other users, and PostgreSQL is one under root.
-    with tempfile.TemporaryDirectory(prefix="union-test-", ignore_cleanup_errors=True) as folder:
+    with tempfile.TemporaryDirectory(prefix="union-test-", dir=memory(), ignore_cleanup_errors=True) as folder:
         yield Path(folder)
 
 
@@ -33,14 +40,57 @@ def postgres_url(postgres: Postgres) -> str:
     return postgres.admin_url("").rstrip("/")
 
 
-@pytest.fixture(scope="session")
-def broker(server_folder: Path) -> Iterator[Broker]:
-    broker = Broker(server_folder, free_port())
-    broker.start()
-    yield broker
-    broker.stop()
+class TestBroker:
+    """The broker under test: the embedded one, or Apache Kafka itself with UNION_TEST_BROKER=apache."""
+
+    __test__ = False
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.apache = ApacheKafka(folder, free_port()) if APACHE else None
+        self.embedded = None if APACHE else Broker(folder, free_port())
+
+    @property
+    def bootstrap(self) -> str:
+        return (self.apache or self.embedded).bootstrap  # type: ignore[union-attr]
+
+    def start(self) -> None:
+        if self.apache:
+            run_blocking(self.apache.start())
+        elif self.embedded:
+            self.embedded.start()
+
+    def stop(self) -> None:
+        self.thaw()
+        if self.apache:
+            run_blocking(self.apache.kill())
+        elif self.embedded:
+            self.embedded.stop()
+
+    def wipe(self) -> None:
+        """Stop, lose every topic, record and offset, start on the same port."""
+        self.stop()
+        if self.apache:
+            shutil.rmtree(self.apache.data_dir / "logs")
+        self.start()
+
+    def freeze(self) -> None:
+        (self.apache or self.embedded).freeze()  # type: ignore[union-attr]
+
+    def thaw(self) -> None:
+        (self.apache or self.embedded).thaw()  # type: ignore[union-attr]
 
 
-@pytest.fixture(scope="session")
-def kafka_bootstrap(broker: Broker) -> str:
+@pytest.fixture
+def broker() -> Iterator[TestBroker]:
+    """A broker of the test's own, so that no test hears of another's topics, groups or offsets."""
+    with tempfile.TemporaryDirectory(prefix="union-test-", dir=memory(), ignore_cleanup_errors=True) as folder:
+        broker = TestBroker(Path(folder))
+        broker.start()
+        yield broker
+        broker.stop()
+
+
+@pytest.fixture
+def kafka_bootstrap(broker: TestBroker) -> str:
     return broker.bootstrap

@@ -11,7 +11,7 @@ from fastapi import FastAPI
 
 from common.db import Database
 from common.testing import Client, TestIssuer
-from tests.kernel.toy import Counted, Counter
+from tests.kernel.toy import Counter, Created
 
 Published = Callable[..., Awaitable[list[Any]]]
 
@@ -38,8 +38,8 @@ async def test_a_change_and_its_event_commit_together(
     async with database.sessions() as session:
         row = (await session.execute(sa.text("select key, payload, headers from outbox"))).one()
     assert row.key == answer.json()["counter_id"]
-    assert Counted.model_validate_json(row.payload).value == 1
-    assert row.headers["ce_type"] == "toy.counted.v1"
+    assert Created.model_validate_json(row.payload).value == 1
+    assert row.headers["ce_type"] == "toy.created.v1"
     assert row.headers["ce_sequence"] == "1"
 
 

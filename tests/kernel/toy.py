@@ -1,6 +1,7 @@
 """A service of nothing but the kernel: it counts, tells of each count, and hears itself."""
 
 import sys
+from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 from typing import Annotated, ClassVar
@@ -12,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import registry
 from sqlmodel import Field as Column
-from sqlmodel import SQLModel
+from sqlmodel import SQLModel, col
 
 from common.app import Service, router
 from common.auth import STAFF, Principal, require
@@ -41,6 +42,10 @@ class CounterEvent(Event):
 
 class Counted(CounterEvent):
     event_type: ClassVar[str] = "toy.counted.v1"
+
+
+class Created(CounterEvent):
+    event_type: ClassVar[str] = "toy.created.v1"
 
 
 class Table(SQLModel, registry=registry()):
@@ -106,12 +111,20 @@ class CounterView(BaseModel):
 
 def subscriptions(_settings: Settings) -> list[Subscription]:
     counters = Subscription("toy", COUNTERS)
-    counters.projects(Projection(Seen, key="counter_id"), Counted)
+    seen = Projection(Seen, key="counter_id")
+    counters.projects(seen, Counted, Created)
 
-    @counters.effect(Counted)
-    async def apply_count(session: AsyncSession, event: Counted, _delivery: Delivery) -> None:
-        if await session.get(RefusedValue, event.value):
-            raise ValueRefused(f"The value {event.value} is refused for now; retry later.")
+    @counters.bulk_effect(Counted)
+    async def apply_counts(session: AsyncSession, deliveries: Sequence[Delivery]) -> None:
+        refused = set(await session.scalars(sa.select(col(RefusedValue.value))))
+        for delivery in deliveries:
+            assert isinstance(delivery.event, Counted)
+            if delivery.event.value in refused:
+                raise ValueRefused(f"The value {delivery.event.value} is refused for now; retry later.")
+            session.add(Applied(counter_id=delivery.event.counter_id, version=delivery.event.version))
+
+    @counters.effect(Created)
+    async def apply_creation(session: AsyncSession, event: Created, _delivery: Delivery) -> None:
         session.add(Applied(counter_id=event.counter_id, version=event.version))
 
     return [counters]
@@ -121,10 +134,10 @@ api = router(tags=["counters"])
 StaffDep = Annotated[Principal, Depends(require(*STAFF))]
 
 
-def tell(session: AsyncSession, counter: Counter) -> None:
+def tell(session: AsyncSession, counter: Counter, event: type[CounterEvent] = Counted) -> None:
     publish(
         session,
-        Counted(
+        event(
             counter_id=counter.counter_id,
             value=counter.value,
             version=counter.version,
@@ -137,7 +150,7 @@ def tell(session: AsyncSession, counter: Counter) -> None:
 async def create(body: CounterRequest, session: SessionDep, _who: StaffDep) -> CounterView:
     counter = Counter(counter_id=body.counter_id, name=body.name, value=body.value, version=1)
     session.add(counter)
-    tell(session, counter)
+    tell(session, counter, Created)
     return CounterView(counter_id=counter.counter_id, value=counter.value)
 
 

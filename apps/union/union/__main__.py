@@ -1,0 +1,3 @@
+from union.main import main
+
+main()

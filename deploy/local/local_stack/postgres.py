@@ -39,10 +39,10 @@ _SETTINGS = {
     "log_timezone": "UTC",
     "lc_messages": "C",
 }
-# For tests alone: a crash of the machine, though not of the server, may lose or spoil the data.
+# For tests alone: a crash of the machine may spoil the data. A kill of the server still loses nothing: a
+# commit waits for the write, only not for the disk.
 _FORGETFUL = {
     "fsync": "off",
-    "synchronous_commit": "off",
     "full_page_writes": "off",
     "autovacuum_naptime": "10s",
 }

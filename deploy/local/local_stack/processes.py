@@ -16,6 +16,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import IO
 from urllib.parse import urlsplit
@@ -74,7 +75,7 @@ class Running:
         try:
             process = psutil.Process(self.pid)
             same = abs(process.create_time() - self.created) < SAME_START_SECONDS
-            return process if same and process.status() != psutil.STATUS_ZOMBIE else None
+            return process if same and not has_ended(process) else None
         except psutil.NoSuchProcess:
             return None
 
@@ -139,7 +140,7 @@ class Supervisor:
 
         Raises ProcessFailed, with the end of the log, as soon as the process dies or when the time is up.
         """
-        check = (lambda: answers_ok(ready)) if isinstance(ready, str) else ready
+        check: Callable[[], bool] = partial(answers_ok, ready) if isinstance(ready, str) else ready
         deadline = time.monotonic() + timeout
         while not check():
             if not running.is_alive():
@@ -211,7 +212,7 @@ class Supervisor:
         return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab")
 
 
-def answers_ok(url: str, timeout: float = 2.0) -> bool:
+def answers_ok(url: str, timeout: float = 5.0) -> bool:
     """Whether a GET of this http:// address answers 200; asks the host directly, whatever proxies are set."""
     parts = urlsplit(url)
     connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=timeout)
@@ -222,6 +223,20 @@ def answers_ok(url: str, timeout: float = 2.0) -> bool:
         return False
     finally:
         connection.close()
+
+
+def has_ended(process: psutil.Process) -> bool:
+    """Whether it is gone, or a zombie that nobody has reaped.
+
+    The first thread of a killed process shows as a zombie while others still close its files and ports: such
+    a process has not ended yet.
+    """
+    try:
+        if not process.is_running():
+            return True
+        return bool(process.status() == psutil.STATUS_ZOMBIE and process.num_threads() <= 1)
+    except psutil.NoSuchProcess:
+        return True
 
 
 def _family(running: Running) -> list[psutil.Process]:
@@ -256,7 +271,4 @@ def wait_gone(processes: Iterable[psutil.Process], timeout: float) -> bool:
 def _lives(process: psutil.Process) -> bool:
     if process.pid in _children and _children[process.pid].poll() is not None:
         del _children[process.pid]
-    try:
-        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
-    except psutil.NoSuchProcess:
-        return False
+    return not has_ended(process)

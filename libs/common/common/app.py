@@ -26,7 +26,7 @@ from common.auth import TokenVerifier
 from common.consumers import Subscription
 from common.db import Database
 from common.edge import Edge
-from common.http import Problem, install_problem_handlers
+from common.http import PROBLEM, Problem, install_problem_handlers
 from common.idempotency import HEADER, KernelRoute
 from common.relay import Relay
 from common.settings import Settings
@@ -61,26 +61,39 @@ def build_api(service: Service, settings: Settings, database: Database | None = 
         await database.close()
         telemetry.shutdown()
 
-    app = FastAPI(
-        title=service.title,
-        version="1.0.0",
-        lifespan=lifespan,
-        docs_url=None,
-        redoc_url=None,
-        responses={"default": {"model": Problem, "description": "A problem with a stable code"}},
-    )
+    app = _routed(service)
+    app.router.lifespan_context = lifespan
     app.state.database = database
     app.state.settings = settings
     app.state.tokens = TokenVerifier(settings.jwks_url, settings.token_issuer, settings.token_audience)
     if service.prepare:
         service.prepare(app, settings)
     install_problem_handlers(app)
-    for router in service.routers:
-        app.include_router(router)
     _add_docs(app)
     app.router.routes.extend(_operational_routes(lambda: _database_ready(database, service)))
-    app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
     app.add_middleware(Edge, max_body_bytes=settings.max_body_bytes, exempt=service.large_bodies)
+    return app
+
+
+def openapi_of(service: Service) -> dict[str, Any]:
+    """The document at /openapi.json, made without settings, database or keys."""
+    return _routed(service).openapi()
+
+
+def _routed(service: Service) -> FastAPI:
+    """An application that knows the service's routes and nothing behind them."""
+    app = FastAPI(
+        title=service.title,
+        version="1.0.0",
+        docs_url=None,
+        # Edge traces and counts a request once, without ids; FastAPI's own would record inputs and exception texts.
+        telemetry={"tracing": False, "metrics": False, "logs": False},
+        redoc_url=None,
+        responses={"default": {"model": Problem, "description": "A problem with a stable code"}},
+    )
+    for router in service.routers:
+        app.include_router(router)
+    app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
     return app
 
 
@@ -100,7 +113,7 @@ def build_worker(service: Service, settings: Settings, database: Database | None
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         relay.start()
         await streams.start()
-        watcher = asyncio.create_task(_watch_parked(database, subscriptions), name="watch-parked")
+        watcher = asyncio.create_task(_watch(database, subscriptions, streams), name="watch")
         yield
         # Consumers first: what their last batches publish is in the outbox, safe, before the relay ends.
         await streams.stop()
@@ -123,14 +136,15 @@ def build_worker(service: Service, settings: Settings, database: Database | None
     return worker
 
 
-async def _watch_parked(database: Database, subscriptions: Sequence[Subscription]) -> None:
+async def _watch(database: Database, subscriptions: Sequence[Subscription], streams: Streams) -> None:
     while True:
+        streams.measure()
         with contextlib.suppress(SQLAlchemyError, OSError):
             async with database.sessions() as session:
                 counts = await parking.parked_count(session)
             for subscription in subscriptions:
                 telemetry.PARKED_NOW.labels(subscription.consumer).set(counts.get(subscription.consumer, 0))
-        await asyncio.sleep(2)
+        await asyncio.sleep(1)
 
 
 async def _database_ready(database: Database, service: Service) -> str | None:
@@ -179,11 +193,17 @@ def _add_docs(app: FastAPI) -> None:
 
 
 def _openapi(app: FastAPI) -> dict[str, Any]:
-    """FastAPI's document with what only the kernel knows: POST needs an Idempotency-Key, nothing else does."""
+    """FastAPI's document with what only the kernel knows.
+
+    POST needs an Idempotency-Key, nothing else does; a refusal is problem+json whatever the route answers with.
+    """
     if app.openapi_schema is None:
         document = get_openapi(title=app.title, version=app.version, routes=app.routes)
         for path in document["paths"].values():
             for method, operation in path.items():
+                refusal = operation["responses"]["default"]
+                [schema] = refusal["content"].values()
+                refusal["content"] = {PROBLEM: schema}
                 parameters = operation.get("parameters", [])
                 for parameter in list(parameters):
                     if parameter["in"] == "header" and parameter["name"].lower() == HEADER.lower():

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from alembic import command, context
 from alembic.config import Config
 from sqlalchemy.ext.asyncio import create_async_engine
-from sqlmodel.sql.sqltypes import AutoString
+from sqlmodel import AutoString
 
 if TYPE_CHECKING:
     from common.app import Service
@@ -57,6 +57,11 @@ async def _run() -> None:
         await engine.dispose()
 
 
+def _render_item(kind: str, item: Any, _context: Any) -> str | Literal[False]:
+    # SQLModel's name for a string column would need an import that a migration does not have.
+    return "sa.String()" if kind == "type" and isinstance(item, AutoString) else False
+
+
 def _migrate(connection: sa.Connection) -> None:
     connection.execute(sa.text("set local lock_timeout = '10s'"))
     connection.execute(sa.text("select pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
@@ -66,12 +71,7 @@ def _migrate(connection: sa.Connection) -> None:
         compare_type=True,
         compare_server_default=False,
         transaction_per_migration=False,
-        render_item=_render,
+        render_item=_render_item,
     )
     with context.begin_transaction():
         context.run_migrations()
-
-
-def _render(kind: str, item: Any, _context: Any) -> str | Literal[False]:
-    """A migration needs no import of SQLModel: its string is a plain one."""
-    return "sa.String()" if kind == "type" and isinstance(item, AutoString) else False

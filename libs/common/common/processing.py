@@ -3,9 +3,9 @@
 import asyncio
 import random
 import time
+from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -24,8 +24,6 @@ class Processor:
         self.subscription = subscription
         self._database = database
         self._failures = 0
-        # Label look-ups cost more than the increments.
-        self._consumed: dict[str, Any] = {}
 
     async def process(self, records: Sequence[Record]) -> None:
         """Apply a batch and commit. Raises only when the infrastructure is at fault, after a pause."""
@@ -55,11 +53,8 @@ class Processor:
         latency = telemetry.EFFECT_LATENCY.labels(sub.consumer)
         for delivery in batch.done:
             latency.observe(max(0.0, done - delivery.envelope.time.timestamp()))
-            counter = self._consumed.get(delivery.envelope.type)
-            if counter is None:
-                counter = telemetry.CONSUMED.labels(sub.consumer, sub.topic.name, delivery.envelope.type)
-                self._consumed[delivery.envelope.type] = counter
-            counter.inc()
+        for event_type, count in Counter(delivery.envelope.type for delivery in batch.done).items():
+            telemetry.CONSUMED.labels(sub.consumer, sub.topic.name, event_type).inc(count)
         for name, count in batch.duplicates.items():
             telemetry.DUPLICATE.labels(sub.consumer, name).inc(count)
         if batch.unknown:
@@ -91,8 +86,8 @@ class Processor:
         async with self._database.sessions.begin() as session:
             queue = await parking.lock_key(session, sub.consumer, sub.topic.name, key)
             for position, item in enumerate(queue):
-                batch = _Batch(session, sub, [item.record], datetime.now(UTC), held=set())
-                await batch.run(keep=False)
+                batch = _Batch(session, sub, [item.record], datetime.now(UTC))
+                await batch.attempt()
                 if batch.parked:
                     _, code, reason = batch.parked[0]
                     await parking.mark_failed(session, item.id, code, reason)
@@ -105,64 +100,58 @@ class _Batch:
     """One attempt at a batch inside an open transaction."""
 
     def __init__(
-        self,
-        session: AsyncSession,
-        subscription: Subscription,
-        records: Sequence[Record],
-        now: datetime,
-        held: set[str] | None = None,
+        self, session: AsyncSession, subscription: Subscription, records: Sequence[Record], now: datetime
     ) -> None:
         self._session = session
         self._subscription = subscription
         self._records = records
         self._now = now
-        self._held = held
+        # From which position of the batch on a key is held: those before a parked record still go.
+        self._held: dict[str, int] = {}
+        self._parked: dict[int, tuple[Record, str, str]] = {}
         self.done: list[Delivery] = []
-        self.parked: list[tuple[Record, str, str]] = []
         self.duplicates: dict[str, int] = {}
         self.unknown = 0
 
-    async def run(self, keep: bool = True) -> None:
-        """Apply what can be applied; with `keep`, write what cannot to the parked records."""
+    @property
+    def parked(self) -> list[tuple[Record, str, str]]:
+        """(record, code, reason) in the order of the batch, which is the order of each key."""
+        return [self._parked[position] for position in sorted(self._parked)]
+
+    async def run(self) -> None:
+        """Apply what can be applied and set the rest aside."""
         sub = self._subscription
-        if self._held is None:
-            keys = (record.key for record in self._records)
-            self._held = await parking.held_keys(self._session, sub.consumer, sub.topic.name, keys)
+        keys = (record.key for record in self._records)
+        self._held = dict.fromkeys(await parking.held_keys(self._session, sub.consumer, sub.topic.name, keys), -1)
+        await self.attempt()
+        if self._parked:
+            await parking.park(self._session, sub.consumer, self.parked)
+
+    async def attempt(self) -> None:
+        """Apply what can be applied; `parked` tells what could not and why, and nothing is written of it."""
         todo = []
-        for record in self._records:
-            if record.key in self._held:
-                self._wait(record)
+        for position, record in enumerate(self._records):
+            if self._waits(position, record):
                 continue
             try:
-                delivery = read(record, sub.known, self._now)
+                delivery = read(record, self._subscription.known, self._now)
             except Unreadable as error:
-                self._park(record, error)
+                self._park(position, record, error)
                 continue
             if delivery is None:
                 self.unknown += 1
             else:
-                todo.append(delivery)
+                todo.append((position, delivery))
         await self._apply(todo)
-        if self.parked and keep:
-            # In the order of the batch, which is the order of the key.
-            order = {id(record): position for position, record in enumerate(self._records)}
-            self.parked.sort(key=lambda item: order[id(item[0])])
-            await parking.park(self._session, sub.consumer, self.parked)
 
-    async def _apply(self, deliveries: Sequence[Delivery]) -> None:
-        assert self._held is not None
-        ready = []
-        for delivery in deliveries:
-            if delivery.record.key in self._held:
-                self._wait(delivery.record)
-            else:
-                ready.append(delivery)
+    async def _apply(self, deliveries: Sequence[tuple[int, Delivery]]) -> None:
+        ready = [(at, delivery) for at, delivery in deliveries if not self._waits(at, delivery.record)]
         if not ready:
             return
         duplicates = dict(self.duplicates)
         try:
             async with self._session.begin_nested():
-                await self._work(ready)
+                await self._work([delivery for _, delivery in ready])
                 # Deferred constraints must speak now, inside the savepoint, or they fail the whole batch.
                 await self._session.flush()
                 await self._session.execute(sa.text("set constraints all immediate"))
@@ -172,18 +161,23 @@ class _Batch:
             if is_transient(error):
                 raise
             if len(ready) == 1:
-                self._park(ready[0].record, error)
+                position, delivery = ready[0]
+                self._park(position, delivery.record, error)
                 return
             middle = len(ready) // 2
             await self._apply(ready[:middle])
             await self._apply(ready[middle:])
         else:
-            self.done.extend(ready)
+            self.done.extend(delivery for _, delivery in ready)
 
     async def _work(self, deliveries: Sequence[Delivery]) -> None:
         sub = self._subscription
         for projection, events in sub.projections:
             await projection.apply(self._session, [d.event for d in deliveries if isinstance(d.event, events)])
+        for facts, events in sub.facts:
+            await facts.apply(
+                self._session, [(d.envelope, d.event) for d in deliveries if isinstance(d.event, events)]
+            )
         for effect in sub.effects:
             wanted = [d for d in deliveries if type(d.event) in effect.events]
             if not wanted:
@@ -201,12 +195,18 @@ class _Batch:
             if fresh:
                 await effect.run(self._session, fresh)
 
-    def _wait(self, record: Record) -> None:
-        self.parked.append((record, parking.WAITING, "an earlier record of this key is parked; retry in order"))
+    def _waits(self, position: int, record: Record) -> bool:
+        if position <= self._held.get(record.key, len(self._records)):
+            return False
+        self._parked[position] = (
+            record,
+            parking.WAITING,
+            "an earlier record of this key is parked; retry in order",
+        )
+        return True
 
-    def _park(self, record: Record, error: Exception) -> None:
-        assert self._held is not None
-        self._held.add(record.key)
+    def _park(self, position: int, record: Record, error: Exception) -> None:
+        self._held[record.key] = min(position, self._held.get(record.key, position))
         if isinstance(error, Unreadable | BusinessError):
             code, reason = error.code, str(error)
         else:
@@ -216,4 +216,4 @@ class _Batch:
                 "failed",
                 f"{told['error']} {told['sqlstate'] or ''} at {' < '.join(reversed(told['at']))}",
             )
-        self.parked.append((record, code, reason))
+        self._parked[position] = (record, code, reason)

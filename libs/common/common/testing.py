@@ -1,7 +1,8 @@
 """The pytest plugin: real database, real application, real processors.
 
-The test suite gives two session fixtures: `postgres_url` (an administrator's asyncpg address without a
-database name) and `kafka_bootstrap`. A service's tests override `service` with its description.
+The test suite gives two fixtures: `postgres_url` (session: an administrator's asyncpg address without a
+database name) and `kafka_bootstrap` (the broker of the test). A service's tests override
+`service` with its description.
 """
 
 import asyncio

@@ -32,7 +32,8 @@ class Event(BaseModel):
     A shape never changes; a new need is a new type with the next `.vN`, published beside the old one.
     """
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    # Docstrings of fields are descriptions in the published schemas.
+    model_config = ConfigDict(frozen=True, extra="ignore", use_attribute_docstrings=True)
 
     event_type: ClassVar[str]
     topic: ClassVar[Topic]

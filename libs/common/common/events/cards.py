@@ -24,8 +24,9 @@ class CardEvent(Event):
     form: Literal["virtual", "plastic"]
     status: Literal["requested", "issued", "active", "blocked", "replaced", "expired"]
     reason: str | None
-    """Why it is blocked: lost, stolen, membership_ended, consent_withdrawn."""
+    """Why it is blocked: lost, stolen, membership_ended, consent_withdrawn, spoiled (in production)."""
     expires_on: date
+    """The first day on which it is not valid."""
 
 
 class CardRequested(CardEvent):
@@ -41,6 +42,8 @@ class CardIssued(CardEvent):
 
 
 class CardActivated(CardEvent):
+    """A plastic card reached its member and may be used."""
+
     event_type: ClassVar[str] = "cards.card_activated.v1"
 
 
@@ -51,7 +54,15 @@ class CardBlocked(CardEvent):
 
 
 class CardReplaced(CardEvent):
+    """Another card took its place; a reason that is set says why it was blocked before."""
+
     event_type: ClassVar[str] = "cards.card_replaced.v1"
+
+
+class CardExpired(CardEvent):
+    """Its day has come."""
+
+    event_type: ClassVar[str] = "cards.card_expired.v1"
 
 
 CARD_EVENTS: tuple[type[CardEvent], ...] = (
@@ -60,6 +71,7 @@ CARD_EVENTS: tuple[type[CardEvent], ...] = (
     CardActivated,
     CardBlocked,
     CardReplaced,
+    CardExpired,
 )
 
 
@@ -75,21 +87,30 @@ class BatchEvent(Event):
     reference: str
     status: Literal["ordered", "produced", "dispatched", "handed_over"]
     cards: int
+    """How many were ordered."""
 
 
 class PlasticBatchOrdered(BatchEvent):
+    """The batch was sent to the factory."""
+
     event_type: ClassVar[str] = "cards.plastic_batch_ordered.v1"
 
 
 class PlasticBatchProduced(BatchEvent):
+    """The factory has made the cards of the batch."""
+
     event_type: ClassVar[str] = "cards.plastic_batch_produced.v1"
 
 
 class PlasticBatchDispatched(BatchEvent):
+    """The batch is on its way to the organisation."""
+
     event_type: ClassVar[str] = "cards.plastic_batch_dispatched.v1"
 
 
 class PlasticBatchHandedOver(BatchEvent):
+    """The organisation has received the batch."""
+
     event_type: ClassVar[str] = "cards.plastic_batch_handed_over.v1"
 
 

@@ -26,10 +26,14 @@ class ParticipantEvent(Event):
 
 
 class ParticipantEnrolled(ParticipantEvent):
+    """A member joined the bonus programme."""
+
     event_type: ClassVar[str] = "cashback.participant_enrolled.v1"
 
 
 class ParticipationEnded(ParticipantEvent):
+    """A member is no longer in the bonus programme."""
+
     event_type: ClassVar[str] = "cashback.participation_ended.v1"
 
 
@@ -55,14 +59,20 @@ class PurchaseEvent(Event):
 
 
 class PurchaseReported(PurchaseEvent):
+    """A partner reported a purchase; its cashback is pending."""
+
     event_type: ClassVar[str] = "cashback.purchase_reported.v1"
 
 
 class PurchaseConfirmed(PurchaseEvent):
+    """The partner confirmed the purchase; its cashback is the member's."""
+
     event_type: ClassVar[str] = "cashback.purchase_confirmed.v1"
 
 
 class PurchaseDeclined(PurchaseEvent):
+    """The partner declined the purchase; it earns nothing."""
+
     event_type: ClassVar[str] = "cashback.purchase_declined.v1"
 
 
@@ -95,10 +105,14 @@ class PayoutEvent(Event):
 
 
 class PayoutRequested(PayoutEvent):
+    """A member asked for a payout; its amount is held."""
+
     event_type: ClassVar[str] = "cashback.payout_requested.v1"
 
 
 class PayoutSettled(PayoutEvent):
+    """The payout reached the member."""
+
     event_type: ClassVar[str] = "cashback.payout_settled.v1"
 
 

@@ -37,18 +37,20 @@ class OrganisationEvent(Event):
 
     organisation_id: UUID
     parent_id: UUID | None
-    """None for the root alone."""
+    """Null for the root alone."""
     kind: Kind
     code: str
     name: str
     status: Literal["active", "closed"]
     institution_type: InstitutionType | None
     employed: int | None
-    """Head count of the institution's employees; None when the organisation stands at no institution."""
+    """Head count of the institution's employees; null when the organisation stands at no institution."""
     students: int | None
 
 
 class OrganisationCreated(OrganisationEvent):
+    """An organisation was entered in the register."""
+
     event_type: ClassVar[str] = "registry.organisation_created.v1"
 
 
@@ -59,6 +61,8 @@ class OrganisationChanged(OrganisationEvent):
 
 
 class OrganisationRenamed(OrganisationEvent):
+    """Another name from `effective_on`."""
+
     event_type: ClassVar[str] = "registry.organisation_renamed.v1"
 
 
@@ -69,6 +73,8 @@ class OrganisationMoved(OrganisationEvent):
 
 
 class OrganisationClosed(OrganisationEvent):
+    """The organisation ended; it takes no members and no organisations below it."""
+
     event_type: ClassVar[str] = "registry.organisation_closed.v1"
 
 
@@ -93,7 +99,7 @@ class MemberEvent(Event):
     """The primary (or union group, structural unit) of the membership; the last one when it has ended."""
     status: MemberStatus
     category: Category | None
-    """None where the records give none."""
+    """Null where the records give none."""
     sex: Sex | None
     birth_year: int
     joined_on: date
@@ -105,6 +111,8 @@ class MemberEvent(Event):
 
 
 class MemberAdmitted(MemberEvent):
+    """A person became a member: by import of a register or by an application."""
+
     event_type: ClassVar[str] = "registry.member_admitted.v1"
     origin: Literal["import", "application"]
 
@@ -116,24 +124,34 @@ class MemberChanged(MemberEvent):
 
 
 class MemberTransferred(MemberEvent):
+    """The membership moved to another organisation; the seniority is kept."""
+
     event_type: ClassVar[str] = "registry.member_transferred.v1"
     from_organisation_id: UUID
 
 
 class MemberLeft(MemberEvent):
+    """The membership ended otherwise than by expulsion."""
+
     event_type: ClassVar[str] = "registry.member_left.v1"
 
 
 class MemberExpelled(MemberEvent):
+    """The membership ended by a decision of the union."""
+
     event_type: ClassVar[str] = "registry.member_expelled.v1"
 
 
 class ConsentGiven(MemberEvent):
+    """The member consented to one purpose."""
+
     event_type: ClassVar[str] = "registry.consent_given.v1"
     purpose: Purpose
 
 
 class ConsentWithdrawn(MemberEvent):
+    """The member withdrew the consent to one purpose."""
+
     event_type: ClassVar[str] = "registry.consent_withdrawn.v1"
     purpose: Purpose
 
@@ -164,10 +182,14 @@ class ApplicationEvent(Event):
 
 
 class ApplicationSubmitted(ApplicationEvent):
+    """Someone applied to join an organisation."""
+
     event_type: ClassVar[str] = "registry.application_submitted.v1"
 
 
 class ApplicationDecided(ApplicationEvent):
+    """The organisation admitted or declined the applicant."""
+
     event_type: ClassVar[str] = "registry.application_decided.v1"
 
 

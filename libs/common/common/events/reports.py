@@ -27,6 +27,8 @@ class ReportEvent(Event):
 
 
 class ReportFormed(ReportEvent):
+    """A report was formed; its figures no longer change."""
+
     event_type: ClassVar[str] = "reports.report_formed.v1"
 
 

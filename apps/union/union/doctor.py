@@ -1,0 +1,103 @@
+"""`union doctor`: is each part there, and if not, what to do."""
+
+import asyncio
+import os
+import shutil
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import sqlalchemy as sa
+import typer
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
+from alembic.script import ScriptDirectory
+from sqlalchemy.exc import SQLAlchemyError
+
+from common import migrate
+from common.app import Service
+from common.auth import TokenVerifier
+from common.db import Database
+from common.errors import Unauthenticated
+from common.events import TOPICS
+from common.relay import kafka_security
+from common.settings import Settings
+from union import output, platform
+
+_LEAST_FREE_BYTES = 1 << 30
+
+
+def doctor() -> None:
+    """Check settings, databases, schema versions, broker, topics, keys and disk; exit code 1 when one is ill."""
+    findings = asyncio.run(_examine())
+    output.table("Doctor", ["part", "state", "what to do"], findings)
+    if any(state != "well" for _, state, _ in findings):
+        raise typer.Exit(1)
+
+
+async def _examine() -> list[tuple[str, str, str]]:
+    findings: list[tuple[str, str, str]] = []
+
+    async def check(part: str, advice: str, look: Callable[[], Awaitable[str | None]]) -> None:
+        try:
+            trouble = await look()
+        except (SQLAlchemyError, OSError, KafkaError, TimeoutError, Unauthenticated) as error:
+            trouble = type(error).__name__
+        findings.append((part, "well", "") if trouble is None else (part, trouble, advice))
+
+    broker_checked = False
+    for service in platform.SERVICES:
+        try:
+            settings = platform.settings_of(service)
+        except platform.Misconfigured as error:
+            findings.append((f"{service.name}: settings", "incomplete", str(error)))
+            continue
+        await check(
+            f"{service.name}: database",
+            f"`union migrate --service {service.name}`, if the database is up",
+            lambda service=service, settings=settings: _schema(service, settings),  # type: ignore[misc]
+        )
+        await check(
+            f"{service.name}: token keys",
+            "UNION_JWKS_URL must answer with the issuer's keys",
+            lambda settings=settings: _keys(settings),  # type: ignore[misc]
+        )
+        if not broker_checked:
+            broker_checked = True
+            await check(
+                "broker: topics",
+                "`union topics --create`, if the broker is up",
+                lambda settings=settings: _topics(settings),  # type: ignore[misc]
+            )
+    await check("disk", "free at least 1 GiB", _disk)
+    return findings
+
+
+async def _schema(service: Service, settings: Settings) -> str | None:
+    database = Database.connect(settings)
+    try:
+        async with asyncio.timeout(5), database.engine.connect() as connection:
+            current = await connection.scalar(sa.text("select version_num from alembic_version"))
+    finally:
+        await database.close()
+    head = ScriptDirectory.from_config(migrate.config(service, "")).get_current_head()
+    return None if current == head else f"schema {current}, this release has {head}"
+
+
+async def _keys(settings: Settings) -> str | None:
+    verifier = TokenVerifier(settings.jwks_url, settings.token_issuer, settings.token_audience)
+    return None if await verifier.published_keys() else "no keys"
+
+
+async def _topics(settings: Settings) -> str | None:
+    admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka_bootstrap, **kafka_security(settings))
+    await admin.start()
+    try:
+        missing = {topic.name for topic in TOPICS} - set(await admin.list_topics())
+    finally:
+        await admin.close()
+    return f"missing: {', '.join(sorted(missing))}" if missing else None
+
+
+async def _disk() -> str | None:
+    free = shutil.disk_usage(Path(os.environ.get("UNION_DATA") or ".")).free
+    return None if free >= _LEAST_FREE_BYTES else f"{free >> 20} MiB free"

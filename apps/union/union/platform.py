@@ -1,0 +1,106 @@
+"""The four services, and the settings that each has on this machine or in this environment."""
+
+import asyncio
+import os
+from collections.abc import Mapping
+
+import cards.keys
+import cards.main
+import cashback.keys
+import cashback.main
+import registry.main
+import reports.main
+from local_stack import Addresses, Program, Stack, service_programs
+from pydantic import ValidationError
+
+from common import migrate
+from common.app import Service
+from common.events import TOPICS
+from common.settings import Settings
+from common.topics import provision
+
+SERVICES: tuple[Service, ...] = (
+    registry.main.service,
+    cards.main.service,
+    cashback.main.service,
+    reports.main.service,
+)
+
+PREFIX = "UNION_"
+
+
+class Misconfigured(RuntimeError):
+    """The environment does not say how to reach a service's parts; the message says what is missing."""
+
+
+def service_named(name: str) -> Service:
+    for service in SERVICES:
+        if service.name == name:
+            return service
+    raise Misconfigured(f"There is no service {name}; choose one of {', '.join(s.name for s in SERVICES)}.")
+
+
+def programs(addresses: Addresses) -> list[Program]:
+    """The eight processes of the one-machine stack, each with what it alone is told."""
+    keys = addresses.data_dir / "keys"
+    return service_programs(
+        addresses,
+        service_env={"cards": cards.keys.ensure(keys), "cashback": cashback.keys.ensure(keys)},
+    )
+
+
+def local_stack() -> Stack:
+    """The one-machine stack of UNION_DATA (or ./.local), nothing started."""
+    return Stack(programs=programs, migrate=_migrate, provision_topics=_provision)
+
+
+def settings_of(service: Service, stack: Stack | None = None) -> Settings:
+    """A service's settings: of the running one-machine stack if there is one here, else of the environment.
+
+    In the environment `UNION_CARDS_DATABASE_URL` is for cards alone and goes before `UNION_DATABASE_URL`.
+    Raises Misconfigured naming the variables that are missing.
+    """
+    stack = stack or local_stack()
+    if any(process.pid for process in stack.status()):
+        environment: Mapping[str, str] = _program_environment(stack, service)
+    else:
+        environment = os.environ
+    own = f"{PREFIX}{service.name.upper()}_"
+    values = {
+        name.removeprefix(PREFIX).lower(): value for name, value in environment.items() if name.startswith(PREFIX)
+    }
+    values |= {name.removeprefix(own).lower(): value for name, value in environment.items() if name.startswith(own)}
+    try:
+        return service.settings(**{name: value for name, value in values.items() if value != ""})
+    except ValidationError as error:
+        wrong = sorted({f"{PREFIX}{'_'.join(map(str, item['loc'])).upper()}" for item in error.errors()})
+        raise Misconfigured(
+            f"The settings of {service.name} are incomplete: set {', '.join(wrong)}, or start the one-machine stack"
+            " with `union up`."
+        ) from None
+
+
+def speak_for(name: str) -> None:
+    """Give this process the environment of a service of the running one-machine stack, for its own commands."""
+    stack = local_stack()
+    if any(process.pid for process in stack.status()):
+        os.environ.update(_program_environment(stack, service_named(name)))
+
+
+def _program_environment(stack: Stack, service: Service) -> dict[str, str]:
+    [program] = [p for p in programs(stack.addresses()) if p.name == f"{service.name}-worker"]
+    return dict(program.env)
+
+
+def _migrate(addresses: Addresses) -> None:
+    for service in SERVICES:
+        migrate.upgrade(service, addresses.database_urls[service.name])
+
+
+def _provision(addresses: Addresses) -> None:
+    settings = Settings(
+        database_url=addresses.database_urls["registry"],
+        kafka_bootstrap=addresses.kafka_bootstrap,
+        jwks_url=addresses.jwks_url,
+    )
+    asyncio.run(provision(settings, TOPICS))

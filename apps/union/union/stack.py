@@ -1,0 +1,129 @@
+"""`union up`, `down`, `status`, `doctor`, `token`: the one-machine stack and its health."""
+
+import asyncio
+import re
+import sys
+import time
+from collections import defaultdict
+from datetime import timedelta
+from typing import Annotated
+
+import httpx
+import typer
+from local_stack import Started
+from rich.console import Console
+
+from common.auth import Role
+from union import output, platform
+from union.events import republish_all
+
+
+def start(timeout: float = 60.0) -> Started:
+    """Start the one-machine stack; when its broker lost its topics, publish the histories again."""
+    stack = platform.local_stack()
+    started = stack.start(timeout)
+    if started.broker_is_new:
+        asyncio.run(republish_all(list(platform.SERVICES), quiet=True))
+        stack.confirm_republished()
+    return started
+
+
+def up() -> None:
+    """Start PostgreSQL, the broker, four APIs and four workers; what runs already is kept."""
+    with output.console.status("starting…") if output.console.is_terminal else _Quiet():
+        started = start()
+    output.console.print(f"Ready in {started.seconds:.1f} s: {len(started.started)} started, {len(started.reused)} kept.")
+    status()
+
+
+class _Quiet:
+    def __enter__(self) -> None: ...
+    def __exit__(self, *_: object) -> None: ...
+
+
+def down(drop: Annotated[bool, typer.Option("--drop", help="Also remove the data.")] = False) -> None:
+    """Stop everything that was started here; with --drop, remove its data too."""
+    stack = platform.local_stack()
+    if drop:
+        stack.drop()
+    else:
+        stack.stop()
+    output.console.print("Stopped; the data is removed." if drop else "Stopped; the data is kept.")
+
+
+def scrape(address: str) -> dict[str, list[tuple[dict[str, str], float]]]:
+    """The metrics of a process: name -> [(labels, value)]; empty when it does not answer."""
+    found: dict[str, list[tuple[dict[str, str], float]]] = defaultdict(list)
+    try:
+        text = httpx.get(f"{address}/metrics", timeout=3).text
+    except httpx.HTTPError:
+        return found
+    for line in text.splitlines():
+        match = re.fullmatch(r"([a-z_]+)(?:\{(.*)\})? ([^ ]+)", line)
+        if match and not line.startswith("#"):
+            labels = dict(re.findall(r'(\w+)="([^"]*)"', match[2] or ""))
+            found[match[1]].append((labels, float(match[3])))
+    return found
+
+
+def status() -> None:
+    """Each process: ready, consumer lag, outbox age, parked records."""
+    rows: list[list[object]] = []
+    processes = platform.local_stack().status()
+    if not processes:
+        output.console.print("Nothing was started here; `union up` starts the one-machine stack.")
+        return
+    all_ready = True
+    for process in processes:
+        cells: list[object] = ["", "", ""]
+        if process.ready and process.name.endswith("-worker"):
+            metrics = scrape(process.address)
+            lag = sum(value for _, value in metrics["consumer_lag_messages"])
+            age = max((value for _, value in metrics["outbox_oldest_unpublished_age_seconds"]), default=0.0)
+            parked = sum(value for _, value in metrics["events_parked_records"])
+            cells = [int(lag), f"{age:.1f}", int(parked)]
+        all_ready = all_ready and process.ready
+        rows.append([process.name, process.pid or "", "yes" if process.ready else "NO", *cells, process.address])
+    output.table(
+        "One-machine stack", ["process", "pid", "ready", "lag", "outbox age, s", "parked", "address"], rows
+    )
+    if not all_ready:
+        raise typer.Exit(1)
+
+
+def token(
+    role: Annotated[list[Role], typer.Option(help="May be repeated.")],
+    organisation: Annotated[str | None, typer.Option(help="The organisation whose subtree is the scope.")] = None,
+    member: Annotated[str | None, typer.Option(help="The member who calls.")] = None,
+    partner: Annotated[str | None, typer.Option(help="The partner's code.")] = None,
+    subject: Annotated[str, typer.Option(help="Who it is for.")] = "operator",
+    hours: Annotated[float, typer.Option(min=0.01, max=24 * 30)] = 8,
+) -> None:
+    """A bearer token of the one-machine stack's development issuer, on standard output."""
+    issuer = platform.local_stack().issuer()
+    text = issuer.mint(
+        subject,
+        [r.value for r in role],
+        organisation_id=organisation,
+        member_id=member,
+        partner=partner,
+        ttl=timedelta(hours=hours),
+    )
+    sys.stdout.write(text + "\n")
+
+
+def wait_until_quiet(console: Console, timeout: float = 60.0) -> None:
+    """Return when every outbox is empty and every consumer has read to the end, twice in a row."""
+    deadline, calm = time.monotonic() + timeout, 0
+    workers = [p for p in platform.local_stack().status() if p.name.endswith("-worker")]
+    while calm < 2:
+        busy = 0.0
+        for process in workers:
+            metrics = scrape(process.address)
+            for name in ("outbox_unpublished_messages", "consumer_lag_messages"):
+                busy += sum(value for _, value in metrics[name])
+        calm = 0 if busy else calm + 1
+        if time.monotonic() > deadline:
+            console.print(f"Still {busy:.0f} messages on their way after {timeout:.0f} s.")
+            return
+        time.sleep(0.25)
