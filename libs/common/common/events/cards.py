@@ -53,7 +53,7 @@ class CardBlocked(CardEvent):
 
 
 class CardReplaced(CardEvent):
-    """Another card of the member takes its place; this one no longer holds."""
+    """Another card took its place; a reason that is set says why it was blocked before."""
 
     event_type: ClassVar[str] = "cards.card_replaced.v1"
 
