@@ -1,0 +1,229 @@
+"""Requests generated from each service's own document: whatever comes, the service answers, and answers in form."""
+
+import contextlib
+import os
+import random
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import hypothesis
+import pytest
+import schemathesis
+from fastapi import FastAPI
+from fastapi.dependencies.models import Dependant
+from fastapi.routing import APIRoute, iter_route_contexts
+from hypothesis import strategies as st
+from hypothesis.errors import Unsatisfiable
+from pydantic import SecretStr
+from schemathesis import Case, GenerationMode
+from schemathesis.checks import not_a_server_error
+from schemathesis.core.failures import Failure, FailureGroup
+from schemathesis.core.result import Ok
+from schemathesis.core.transport import Response
+from schemathesis.python.asgi import shutdown_lifespans
+from schemathesis.schemas import APIOperation
+from schemathesis.specs.openapi.checks import content_type_conformance, response_schema_conformance
+
+from common.app import Service, build_api, router
+from common.auth import Role
+from common.http import PROBLEM, etag
+from common.settings import Settings
+from common.testing import TestIssuer
+from tests.contracts.conftest import KEYS, TRIED
+from tests.kernel import toy
+
+SEED = int(os.environ.get("UNION_TEST_SEED", "20260301"))
+VALID, INVALID = 15, 5
+"""Requests per operation that fit the document, and that do not."""
+
+Operation = APIOperation[Any, Any, Any, Any]
+
+
+@pytest.fixture(params=TRIED, ids=lambda service: service.name)
+def service(request: pytest.FixtureRequest) -> Service:
+    service: Service = request.param
+    return service
+
+
+@pytest.fixture
+def extra_settings(service: Service, tmp_path: Path) -> dict[str, Any]:
+    environment = KEYS[service.name](tmp_path) if service.name in KEYS else {}
+    return {name.removeprefix("UNION_").lower(): value for name, value in environment.items()}
+
+
+@pytest.fixture
+def app(service: Service, settings: Settings) -> FastAPI:
+    """With a database pool of its own, in the event loop of the generated requests."""
+    return build_api(service, settings)
+
+
+class Callers:
+    """Tokens of every role, over ids that the requests may meet again."""
+
+    def __init__(self, issuer: TestIssuer, dice: random.Random) -> None:
+        self.known = [str(UUID(int=dice.getrandbits(128), version=4)) for _ in range(2)]
+        organisation, member = self.known
+        claims: dict[Role, dict[str, str]] = {
+            Role.REGIONAL_STAFF: {"organisation_id": organisation},
+            Role.TERRITORIAL_STAFF: {"organisation_id": organisation},
+            Role.PRIMARY_STAFF: {"organisation_id": organisation},
+            Role.MEMBER: {"member_id": member},
+            Role.PARTNER: {"partner": "books"},
+        }
+        self.headers: dict[Role | None, dict[str, str]] = {None: {}}
+        for role in Role:
+            self.headers[role] = issuer.bearer(role, sub=f"{role}-1", **claims.get(role, {}))
+
+    def mostly(self, welcome: Iterable[Role]) -> st.SearchStrategy[Role | None]:
+        """Mostly those who are let in: what stands behind the door is what may fail."""
+        anyone: st.SearchStrategy[Role | None] = st.sampled_from([*Role, None])
+        let_in = sorted(welcome)
+        return st.one_of(*[st.sampled_from(let_in)] * 4, anyone) if let_in else anyone
+
+    def learn(self, answer: Any) -> None:
+        """Ids in an answer are asked for later: a request for a random id ends at 404."""
+        for text in _texts(answer):
+            if _is_uuid(text) and text not in self.known and len(self.known) < 40:
+                self.known.append(text)
+
+
+def _required_roles(dependant: Dependant) -> set[Role]:
+    roles = set(getattr(dependant.call, "required_roles", ()))
+    for inner in dependant.dependencies:
+        roles |= _required_roles(inner)
+    return roles
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for inner in value.values():
+            yield from _texts(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _texts(inner)
+
+
+def _is_uuid(text: Any) -> bool:
+    try:
+        UUID(text)
+    except (ValueError, AttributeError, TypeError):
+        return False
+    return True
+
+
+def _with_known_ids(values: Any, known: Sequence[str], dice: random.Random) -> Any:
+    """`values` with most of its generated ids replaced by ids that exist or are in a caller's token."""
+    if isinstance(values, dict):
+        return {name: _with_known_ids(value, known, dice) for name, value in values.items()}
+    if isinstance(values, list):
+        return [_with_known_ids(value, known, dice) for value in values]
+    return dice.choice(known) if _is_uuid(values) and dice.random() < 0.7 else values
+
+
+def refusals_are_problems(_context: Any, response: Response, _case: Case[Any]) -> None:
+    """4xx is problem+json with the status and a stable code."""
+    if not 400 <= response.status_code < 500:
+        return
+    kind = response.headers.get("content-type", [""])[0]
+    if kind != PROBLEM:
+        raise Failure(operation="", title="Refusal without a problem", message=f"{response.status_code} is {kind}")
+    problem = response.json()
+    if problem["status"] != response.status_code or not problem["code"] or not problem["detail"]:
+        raise Failure(operation="", title="Refusal without its particulars", message=str(problem))
+
+
+CHECKS = [not_a_server_error, refusals_are_problems, content_type_conformance, response_schema_conformance]
+
+
+def _try(
+    operation: Operation,
+    who: st.SearchStrategy[Role | None],
+    callers: Callers,
+    mode: GenerationMode,
+    examples: int,
+) -> list[int]:
+    """Send `examples` generated requests; returns the statuses. Raises schemathesis' failure with a curl line."""
+    statuses: list[int] = []
+
+    @hypothesis.seed(SEED)
+    @hypothesis.settings(
+        max_examples=examples,
+        database=None,
+        deadline=None,
+        phases=[hypothesis.Phase.generate],
+        suppress_health_check=list(hypothesis.HealthCheck),
+    )
+    @hypothesis.given(operation.as_strategy(mode), who, st.integers(0, 2**32))
+    def send(case: Case[Any], role: Role | None, number: int) -> None:
+        dice = random.Random(number)
+        if mode is GenerationMode.POSITIVE:
+            case.path_parameters = _with_known_ids(case.path_parameters, callers.known, dice)
+            case.query = _with_known_ids(case.query, callers.known, dice)
+            case.body = _with_known_ids(case.body, callers.known, dice)
+            if "If-Match" in case.headers:
+                case.headers["If-Match"] = etag(dice.choice([1, 1, 2]))
+        response = case.call(headers=callers.headers[role])
+        statuses.append(response.status_code)
+        case.validate_response(response, checks=CHECKS)
+        if response.status_code < 300 and "json" in response.headers.get("content-type", [""])[0]:
+            callers.learn(response.json())
+
+    send()
+    return statuses
+
+
+def _try_all(app: FastAPI, issuer: TestIssuer) -> None:
+    """Raises the first failure. The application's lifespan, and with it its pool, has ended afterwards."""
+    print(f"repeat with UNION_TEST_SEED={SEED}")
+    try:
+        _try_operations(app, issuer)
+    finally:
+        shutdown_lifespans()
+
+
+def _try_operations(app: FastAPI, issuer: TestIssuer) -> None:
+    schema = schemathesis.openapi.from_asgi("/openapi.json", app)
+    callers = Callers(issuer, random.Random(SEED))
+    welcome = {
+        (route.path, method): _required_roles(route.dependant)
+        for route in iter_route_contexts(app.routes)
+        if isinstance(route.original_route, APIRoute)
+        for method in route.methods or ()
+    }
+    operations = []
+    for result in schema.get_all_operations():
+        assert isinstance(result, Ok), result
+        operations.append(result.ok())
+    # What POST makes, the others find.
+    for operation in sorted(operations, key=lambda o: (o.method != "post", o.path, o.method)):
+        who = callers.mostly(welcome[operation.path, operation.method.upper()])
+        statuses = _try(operation, who, callers, GenerationMode.POSITIVE, VALID)
+        with contextlib.suppress(Unsatisfiable):  # what takes nothing cannot be asked wrongly
+            statuses += _try(operation, who, callers, GenerationMode.NEGATIVE, INVALID)
+        print(operation.label, dict(sorted(Counter(statuses).items())))
+        assert statuses
+
+
+def test_generated_requests_never_meet_a_server_error(app: FastAPI, issuer: TestIssuer) -> None:
+    _try_all(app, issuer)
+
+
+def test_a_route_that_breaks_on_some_input_is_found(issuer: TestIssuer) -> None:
+    """The check itself is checked: on a service whose only route divides by what it is sent."""
+    fragile = router()
+
+    @fragile.get("/shares")
+    async def share(among: int) -> dict[str, int]:
+        return {"each": 100 // among if among >= 0 else 0 // 0}
+
+    settings = Settings(
+        database_url=SecretStr("postgresql+asyncpg://nobody@127.0.0.1:1/none"), jwks_url=issuer.jwks_url
+    )
+    with pytest.raises(FailureGroup, match="Server error"):
+        _try_all(build_api(replace(toy.service, routers=[fragile]), settings), issuer)
