@@ -33,7 +33,7 @@ from common.auth import Role
 from common.http import PROBLEM, etag
 from common.settings import Settings
 from common.testing import TestIssuer
-from tests.contracts.conftest import KEYS, TRIED
+from tests.contracts.services import KEYS, TRIED
 from tests.kernel import toy
 
 SEED = int(os.environ.get("UNION_TEST_SEED", "20260301"))
