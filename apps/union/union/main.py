@@ -32,9 +32,19 @@ app.command()(events.republish)
 app.command()(demo.demo)
 app.command("contracts")(contracts.contracts)
 app.add_typer(events.parked_app, name="parked")
-app.add_typer(import_app, name="import", help="Import registers of organisations and members.")
-app.add_typer(card_app, name="card", help="Cards: verify a QR code offline.")
-app.add_typer(ledger_app, name="ledger", help="The ledger of the bonus programme.")
+app.add_typer(
+    import_app,
+    name="import",
+    help="Import registers of organisations and members.",
+    callback=lambda: platform.speak_for("registry"),
+)
+app.add_typer(card_app, name="card", help="Cards: verify a QR code offline, end those that expired.")
+app.add_typer(
+    ledger_app,
+    name="ledger",
+    help="The ledger of the bonus programme.",
+    callback=lambda: platform.speak_for("cashback"),
+)
 
 
 @app.command()

@@ -80,6 +80,13 @@ def settings_of(service: Service, stack: Stack | None = None) -> Settings:
         ) from None
 
 
+def speak_for(name: str) -> None:
+    """Give this process the environment of a service of the running one-machine stack, for its own commands."""
+    stack = local_stack()
+    if any(process.pid for process in stack.status()):
+        os.environ.update(_program_environment(stack, service_named(name)))
+
+
 def _program_environment(stack: Stack, service: Service) -> dict[str, str]:
     [program] = [p for p in programs(stack.addresses()) if p.name == f"{service.name}-worker"]
     return dict(program.env)

@@ -1,4 +1,4 @@
-"""What a service does with events: projections and effects, declared per topic."""
+"""What a service does with events: projections, facts and effects, declared per topic."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from common import telemetry
 from common.events.base import Envelope, Event, Topic
 from common.parking import Record
-from common.projections import Projection
+from common.projections import Facts, Projection
 
 E = TypeVar("E", bound=Event)
 BulkEffect = Callable[[AsyncSession, Sequence["Delivery"]], Awaitable[None]]
@@ -46,7 +46,7 @@ class Subscription:
     """What one service does with the events of one topic.
 
     `consumer` names it in metrics, in the inbox and among parked records; the consumer group is the
-    same name. Within a batch projections come first, then effects in the order of their declaration,
+    same name. Within a batch projections come first, then facts, then effects in the order of their declaration,
     all in one transaction. An effect may be called again after a rollback, so it touches only the
     session that it is given.
     """
@@ -55,6 +55,7 @@ class Subscription:
         self.topic = topic
         self.consumer = f"{service}.{topic.name}"
         self.projections: list[tuple[Projection, tuple[type[Event], ...]]] = []
+        self.facts: list[tuple[Facts, tuple[type[Event], ...]]] = []
         self.effects: list[Effect] = []
         self.known: dict[str, type[Event]] = {}
 
@@ -62,6 +63,11 @@ class Subscription:
         """Keep `projection` up to date with these events."""
         self._know(events)
         self.projections.append((projection, events))
+
+    def records(self, facts: Facts, *events: type[Event]) -> None:
+        """Keep every state that these events tell of."""
+        self._know(events)
+        self.facts.append((facts, events))
 
     def effect(
         self, *events: type[E]

@@ -95,11 +95,16 @@ class PageParams(BaseModel):
     limit: int = Field(default=50, ge=1, le=500)
 
 
-PageDep = Annotated[PageParams, Query()]
+def page_params(page: Annotated[PageParams, Query()]) -> PageParams:
+    return page
+
+
+# Behind a dependency of its own: beside other query parameters FastAPI takes a model for one parameter.
+PageDep = Annotated[PageParams, Depends(page_params)]
 
 
 async def paginate(
-    session: AsyncSession, statement: sa.Select[Any], by: Any, page: PageParams
+    session: AsyncSession, statement: sa.Select[*tuple[Any, ...]], by: Any, page: PageParams
 ) -> tuple[list[Any], str | None]:
     """Rows of `statement` after the cursor, ordered by the unique UUID column `by`; and the next cursor.
 

@@ -2,12 +2,13 @@
 
 import asyncio
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 
 import sqlalchemy as sa
 from alembic import command, context
 from alembic.config import Config
 from sqlalchemy.ext.asyncio import create_async_engine
+from sqlmodel import AutoString
 
 if TYPE_CHECKING:
     from common.app import Service
@@ -56,6 +57,11 @@ async def _run() -> None:
         await engine.dispose()
 
 
+def _render_item(kind: str, item: Any, _context: Any) -> str | Literal[False]:
+    # SQLModel's name for a string column would need an import that a migration does not have.
+    return "sa.String()" if kind == "type" and isinstance(item, AutoString) else False
+
+
 def _migrate(connection: sa.Connection) -> None:
     connection.execute(sa.text("set local lock_timeout = '10s'"))
     connection.execute(sa.text("select pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
@@ -65,6 +71,7 @@ def _migrate(connection: sa.Connection) -> None:
         compare_type=True,
         compare_server_default=False,
         transaction_per_migration=False,
+        render_item=_render_item,
     )
     with context.begin_transaction():
         context.run_migrations()

@@ -39,15 +39,16 @@ def shard_of(key: str, shards: int) -> int:
     return zlib.crc32(key.encode()) % shards
 
 
-def publish(session: AsyncSession, event: Event) -> None:
+def publish(session: AsyncSession, event: Event, traceparent: str | None = None) -> None:
     """Put `event` into the outbox of the session's transaction.
 
     The caller has locked (or just inserted) the aggregate's row, so that events of one aggregate
     commit in the order of their versions. Nothing is sent if the transaction rolls back.
+    The event continues the current trace, or that of `traceparent`: a bulk effect gives its delivery's.
     """
     sync = session.sync_session
     pending: list[tuple[SessionTransaction | None, Event, dict[str, str]]] = sync.info.setdefault(_PENDING, [])
-    pending.append((sync.get_nested_transaction(), event, _headers(event)))
+    pending.append((sync.get_nested_transaction(), event, _headers(event, traceparent)))
 
 
 def pending_events(session: AsyncSession) -> list[Event]:
@@ -55,7 +56,7 @@ def pending_events(session: AsyncSession) -> list[Event]:
     return [event for _, event, _ in session.sync_session.info.get(_PENDING, [])]
 
 
-def _headers(event: Event) -> dict[str, str]:
+def _headers(event: Event, traceparent: str | None) -> dict[str, str]:
     headers = {
         "ce_specversion": "1.0",
         "ce_id": str(uuid7()),
@@ -67,7 +68,10 @@ def _headers(event: Event) -> dict[str, str]:
         "ce_dataschema": event.schema_id(),
         "content-type": "application/json",
     }
-    propagate.inject(headers)
+    if traceparent is None:
+        propagate.inject(headers)
+    else:
+        headers["traceparent"] = traceparent
     return headers
 
 

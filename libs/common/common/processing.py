@@ -179,6 +179,10 @@ class _Batch:
         sub = self._subscription
         for projection, events in sub.projections:
             await projection.apply(self._session, [d.event for d in deliveries if isinstance(d.event, events)])
+        for facts, events in sub.facts:
+            await facts.apply(
+                self._session, [(d.envelope, d.event) for d in deliveries if isinstance(d.event, events)]
+            )
         for effect in sub.effects:
             wanted = [d for d in deliveries if type(d.event) in effect.events]
             if not wanted:

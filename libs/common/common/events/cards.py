@@ -24,8 +24,9 @@ class CardEvent(Event):
     form: Literal["virtual", "plastic"]
     status: Literal["requested", "issued", "active", "blocked", "replaced", "expired"]
     reason: str | None
-    """Why it is blocked: lost, stolen, membership_ended, consent_withdrawn."""
+    """Why it is blocked: lost, stolen, membership_ended, consent_withdrawn, spoiled (in production)."""
     expires_on: date
+    """The first day on which it is not valid."""
 
 
 class CardRequested(CardEvent):
@@ -58,12 +59,19 @@ class CardReplaced(CardEvent):
     event_type: ClassVar[str] = "cards.card_replaced.v1"
 
 
+class CardExpired(CardEvent):
+    """Its day has come."""
+
+    event_type: ClassVar[str] = "cards.card_expired.v1"
+
+
 CARD_EVENTS: tuple[type[CardEvent], ...] = (
     CardRequested,
     CardIssued,
     CardActivated,
     CardBlocked,
     CardReplaced,
+    CardExpired,
 )
 
 
@@ -79,6 +87,7 @@ class BatchEvent(Event):
     reference: str
     status: Literal["ordered", "produced", "dispatched", "handed_over"]
     cards: int
+    """How many were ordered."""
 
 
 class PlasticBatchOrdered(BatchEvent):

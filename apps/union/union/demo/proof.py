@@ -1,0 +1,151 @@
+"""The proof: what was published was consumed, the services agree, nothing leaked, nothing is owed."""
+
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import Any
+
+import psutil
+
+from union import platform
+from union.demo.clients import Apis
+from union.stack import scrape
+
+BUCKETS = "event_effect_latency_seconds_bucket"
+
+
+@dataclass(frozen=True)
+class Check:
+    name: str
+    holds: bool
+    figure: str
+
+
+class Meters:
+    """The workers' metrics at one moment."""
+
+    def __init__(self) -> None:
+        self.samples = {
+            process.name: scrape(process.address)
+            for process in platform.local_stack().status()
+            if process.name.endswith("-worker")
+        }
+
+    def total(self, name: str, **labels: str) -> float:
+        return sum(
+            value
+            for metrics in self.samples.values()
+            for found, value in metrics[name]
+            if all(found.get(label) == wanted for label, wanted in labels.items())
+        )
+
+    def buckets(self) -> dict[float, float]:
+        """Cumulative counts of the commit-to-effect histogram, all consumers together."""
+        counts: dict[float, float] = defaultdict(float)
+        for metrics in self.samples.values():
+            for labels, value in metrics[BUCKETS]:
+                counts[float(labels["le"])] += value
+        return dict(counts)
+
+
+def quantile(share: float, after: dict[float, float], before: dict[float, float] | None = None) -> float:
+    """A quantile of a histogram in seconds, by linear interpolation within its bucket."""
+    counts = {edge: count - (before or {}).get(edge, 0.0) for edge, count in sorted(after.items())}
+    total = max(counts.values(), default=0.0)
+    if not total:
+        return 0.0
+    lower, seen = 0.0, 0.0
+    for edge, count in counts.items():
+        if count >= share * total:
+            if edge == float("inf"):
+                return lower
+            return lower + (edge - lower) * (share * total - seen) / max(count - seen, 1e-9)
+        lower, seen = edge, count
+    return lower
+
+
+def published_and_consumed(meters: Meters) -> list[tuple[str, str, int, int]]:
+    """Per consumer and topic: (consumer, topic, published, taken), since these processes started."""
+    rows = []
+    for service in platform.SERVICES:
+        for subscription in service.subscriptions(platform.settings_of(service)):
+            topic = subscription.topic.name
+            sent = meters.total("outbox_published_total", topic=topic)
+            taken = meters.total("events_consumed_total", consumer=subscription.consumer)
+            unknown = meters.total("events_unknown_type_total", consumer=subscription.consumer)
+            rows.append((subscription.consumer, topic, int(sent), int(taken + unknown)))
+    return rows
+
+
+async def agreement(apis: Apis) -> tuple[int, dict[str, int]]:
+    """(organisations on which registry, cards and reports disagree, members counted by each)."""
+    app = apis.bearer("internal_app")
+    counts: dict[str, dict[str, int]] = {}
+    for service in ("registry", "cards", "reports"):
+        items = await apis.pages(service, "/v1/member-counts", app)
+        counts[service] = {item["organisation_id"]: item["members"] for item in items if item["members"]}
+    organisations = set().union(*counts.values())
+    differing = sum(len({counts[s].get(o, 0) for s in counts}) > 1 for o in organisations)
+    return differing, {service: sum(by.values()) for service, by in counts.items()}
+
+
+def memory_mib() -> dict[str, float]:
+    """Memory of all processes of the stack and of this one, shared pages counted once (PSS)."""
+    roots = [process.pid for process in platform.local_stack().status() if process.pid]
+    total, count = 0, 0
+    for pid in [*roots, psutil.Process().pid]:
+        try:
+            process = psutil.Process(pid)
+            family = [process, *(process.children(recursive=True) if pid in roots else [])]
+        except psutil.NoSuchProcess:
+            continue
+        for member in family:
+            try:
+                total += member.memory_full_info().pss
+                count += 1
+            except (psutil.NoSuchProcess, psutil.AccessDenied):
+                continue
+    return {"mib": round(total / 2**20, 1), "processes": count}
+
+
+async def checks(apis: Apis, facts: dict[str, Any]) -> list[Check]:
+    """Every check of the demonstration, with the figure that it rests on. `facts` is filled with them too."""
+    meters = Meters()
+    flows = published_and_consumed(meters)
+    differing, members = await agreement(apis)
+    trial = await apis.get("cashback", "/v1/ledger/trial-balance", apis.bearer("federal_staff"))
+    parked = int(meters.total("events_parked_records"))
+    waiting = int(meters.total("outbox_unpublished_messages"))
+    memory = memory_mib()
+    facts |= {
+        "events": {
+            "published": int(meters.total("outbox_published_total")),
+            "consumed": sum(taken for *_, taken in flows),
+            "duplicates_without_effect": int(meters.total("events_duplicate_total")),
+            "parked": parked,
+            "by_consumer": [
+                {"consumer": consumer, "topic": topic, "published": sent, "consumed": taken}
+                for consumer, topic, sent, taken in flows
+            ],
+        },
+        "agreement": {"organisations_differing": differing, "members": members},
+        "ledger": trial,
+        "memory": memory,
+    }
+    all_taken = all(sent == taken for _, _, sent, taken in flows)
+    return [
+        Check("events published = consumed", all_taken and not waiting, _flow(flows, waiting)),
+        Check("parked records = 0", parked == 0, str(parked)),
+        Check(
+            "registry = cards = reports on every organisation's members",
+            differing == 0 and members["registry"] > 0,
+            f"{differing} differ; {members['registry']} = {members['cards']} = {members['reports']}",
+        ),
+        Check("ledger sums to zero", trial["total"] == 0, f"{trial['total']} kopecks"),
+        Check("memory of all processes < 2 GiB", memory["mib"] < 2048, f"{memory['mib']:.0f} MiB"),
+    ]
+
+
+def _flow(flows: list[tuple[str, str, int, int]], waiting: int) -> str:
+    wrong = [f"{consumer}: {sent} ≠ {taken}" for consumer, _, sent, taken in flows if sent != taken]
+    told = f"{sum(sent for _, _, sent, _ in flows)} = {sum(taken for *_, taken in flows)} by {len(flows)} consumers"
+    return "; ".join(wrong) or (f"{told}; {waiting} wait" if waiting else told)

@@ -1,0 +1,218 @@
+"""Routes of the cards service."""
+
+from datetime import UTC, datetime
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Depends, Header, Query, Request, Response
+
+from cards import commands, qr, queries, rules
+from cards.commands import CardTerms
+from cards.queries import SeenCard
+from cards.schemas import (
+    BatchRequest,
+    BatchView,
+    BlockRequest,
+    CardDetail,
+    CardStatus,
+    CardView,
+    Headline,
+    Jwks,
+    MemberCount,
+    ProducedRequest,
+)
+from cards.status_list import StatusListPublisher
+from cards.verify import STATUS_LIST_TYPE
+from common import app
+from common.auth import STAFF, Principal, Role, require
+from common.http import Page, PageDep, ReadSessionDep, SessionDep, etag
+
+router = app.router(tags=["cards"])
+public = app.router(prefix="", tags=["verification"])
+
+ReaderDep = Annotated[Principal, Depends(require(*STAFF, Role.AUDITOR, Role.INTERNAL_APP, Role.MEMBER))]
+OverseerDep = Annotated[Principal, Depends(require(*STAFF, Role.AUDITOR, Role.INTERNAL_APP))]
+HolderOrStaffDep = Annotated[Principal, Depends(require(*STAFF, Role.MEMBER))]
+StaffDep = Annotated[Principal, Depends(require(*STAFF))]
+
+_SVG = "image/svg+xml"
+
+
+def _holder(principal: Principal) -> UUID | None:
+    return principal.member_id if Role.MEMBER in principal.roles else None
+
+
+def _terms(request: Request) -> CardTerms:
+    terms: CardTerms = request.app.state.terms
+    return terms
+
+
+TermsDep = Annotated[CardTerms, Depends(_terms)]
+
+
+@router.get("/cards")
+async def list_cards(
+    session: ReadSessionDep,
+    principal: ReaderDep,
+    page: PageDep,
+    member_id: UUID | None = None,
+    organisation_id: Annotated[UUID | None, Query(description="With its whole subtree")] = None,
+    status: CardStatus | None = None,
+) -> Page[CardView]:
+    """Cards within the caller's scope; a member's own."""
+    seen, cursor = await queries.cards(session, principal, page, member_id, organisation_id, status)
+    return Page(items=[CardView.of(card, _holder(principal)) for card in seen], next_cursor=cursor)
+
+
+@router.get("/cards/{card_id}")
+async def read_card(
+    card_id: UUID, response: Response, session: ReadSessionDep, principal: ReaderDep
+) -> CardDetail:
+    """One card with every step of its life."""
+    seen = await queries.card(session, principal, card_id)
+    response.headers["ETag"] = etag(seen.card.version)
+    return CardDetail.with_steps(seen, await queries.steps(session, card_id), _holder(principal))
+
+
+@router.get(
+    "/cards/{card_id}/qr",
+    response_class=Response,
+    responses={200: {"content": {"text/plain": {}, _SVG: {}}, "description": "The QR code, by Accept"}},
+)
+async def read_qr(
+    card_id: UUID,
+    request: Request,
+    session: ReadSessionDep,
+    principal: HolderOrStaffDep,
+    accept: Annotated[str, Header(max_length=200)] = "text/plain",
+) -> Response:
+    """The card's QR code: its text, or a picture of it for `Accept: image/svg+xml`."""
+    seen = await queries.card(session, principal, card_id)
+    rules.check_has_qr(seen.card)
+    code = qr.text(seen.card, request.app.state.signing_key)
+    wants_picture = _SVG in accept.lower()
+    return Response(
+        qr.svg(code) if wants_picture else code,
+        media_type=_SVG if wants_picture else "text/plain",
+        headers={"Vary": "Accept"},
+    )
+
+
+@router.post("/cards/{card_id}/block")
+async def block_card(
+    card_id: UUID, body: BlockRequest, response: Response, session: SessionDep, principal: HolderOrStaffDep
+) -> CardView:
+    """Block a lost or stolen card, for good."""
+    seen = await queries.card(session, principal, card_id)
+    card = await commands.block_card(session, card_id, body.reason, principal.subject, datetime.now(UTC))
+    response.headers["ETag"] = etag(card.version)
+    return CardView.of(SeenCard(card, seen.organisation_id))
+
+
+@router.post("/cards/{card_id}/replace", status_code=201)
+async def replace_card(
+    card_id: UUID, response: Response, session: SessionDep, principal: HolderOrStaffDep, terms: TermsDep
+) -> CardView:
+    """A new virtual card in the place of an active, lost or stolen one, which ends. Answers the new card."""
+    seen = await queries.card(session, principal, card_id)
+    card = await commands.replace_card(session, seen.card, terms, principal.subject, datetime.now(UTC))
+    response.headers["ETag"] = etag(card.version)
+    response.headers["Location"] = f"/v1/cards/{card.card_id}"
+    return CardView.of(SeenCard(card, seen.organisation_id))
+
+
+@router.post("/plastic-batches", status_code=201)
+async def order_batch(
+    body: BatchRequest, response: Response, session: SessionDep, principal: StaffDep, terms: TermsDep
+) -> BatchView:
+    """Order plastic cards for members of an organisation and those below it."""
+    await queries.check_organisation(session, principal, body.organisation_id)
+    batch = await commands.order_batch(
+        session, body.organisation_id, body.member_ids, terms, principal.subject, datetime.now(UTC)
+    )
+    response.headers["ETag"] = etag(batch.version)
+    response.headers["Location"] = f"/v1/plastic-batches/{batch.batch_id}"
+    return BatchView.of(batch)
+
+
+@router.get("/plastic-batches")
+async def list_batches(session: ReadSessionDep, principal: OverseerDep, page: PageDep) -> Page[BatchView]:
+    """Plastic batches within the caller's scope."""
+    batches, cursor = await queries.batches(session, principal, page)
+    return Page(items=[BatchView.of(batch) for batch in batches], next_cursor=cursor)
+
+
+@router.get("/plastic-batches/{batch_id}")
+async def read_batch(
+    batch_id: UUID, response: Response, session: ReadSessionDep, principal: OverseerDep
+) -> BatchView:
+    batch = await queries.batch(session, principal, batch_id)
+    response.headers["ETag"] = etag(batch.version)
+    return BatchView.of(batch)
+
+
+@router.post("/plastic-batches/{batch_id}/produced")
+async def mark_produced(
+    batch_id: UUID, body: ProducedRequest, response: Response, session: SessionDep, principal: StaffDep
+) -> BatchView:
+    """The factory's answer: all cards made but the spoiled ones, which end and are ordered anew."""
+    await queries.batch(session, principal, batch_id)
+    batch = await commands.mark_produced(session, batch_id, body.spoiled, principal.subject, datetime.now(UTC))
+    response.headers["ETag"] = etag(batch.version)
+    return BatchView.of(batch)
+
+
+@router.post("/plastic-batches/{batch_id}/dispatched")
+async def mark_dispatched(
+    batch_id: UUID, response: Response, session: SessionDep, principal: StaffDep
+) -> BatchView:
+    """The batch is on its way to the organisation."""
+    await queries.batch(session, principal, batch_id)
+    batch = await commands.mark_dispatched(session, batch_id, datetime.now(UTC))
+    response.headers["ETag"] = etag(batch.version)
+    return BatchView.of(batch)
+
+
+@router.post("/plastic-batches/{batch_id}/handed-over")
+async def mark_handed_over(
+    batch_id: UUID, response: Response, session: SessionDep, principal: StaffDep
+) -> BatchView:
+    """The members have their cards, which are active from now on."""
+    await queries.batch(session, principal, batch_id)
+    batch = await commands.mark_handed_over(session, batch_id, principal.subject, datetime.now(UTC))
+    response.headers["ETag"] = etag(batch.version)
+    return BatchView.of(batch)
+
+
+@router.get("/member-counts")
+async def member_counts(session: ReadSessionDep, principal: OverseerDep, page: PageDep) -> Page[MemberCount]:
+    """Active members by organisation, by organisation id: to be compared with the registry's own."""
+    rows, cursor = await queries.member_counts(session, principal, page)
+    counts = [MemberCount(organisation_id=row.organisation_id, members=row.members) for row in rows]
+    return Page(items=counts, next_cursor=cursor)
+
+
+@router.get("/headline")
+async def headline(session: ReadSessionDep, principal: OverseerDep) -> Headline:
+    """How many cards there are within the caller's scope."""
+    return Headline.model_validate({"cards": await queries.headline(session, principal)})
+
+
+@public.get("/.well-known/jwks.json")
+async def jwks(request: Request, response: Response) -> Jwks:
+    """The public keys that card QR codes and the status list are signed with."""
+    response.headers["Cache-Control"] = "public, max-age=300"
+    return Jwks.model_validate(request.app.state.signing_key.jwks())
+
+
+@public.get(
+    "/v1/status-list",
+    response_class=Response,
+    responses={200: {"content": {STATUS_LIST_TYPE: {}}, "description": "A signed Status List Token (CWT)"}},
+)
+async def status_list(request: Request) -> Response:
+    """Which cards are not valid: two bits a card, compressed, signed, with the time that it may be trusted."""
+    publisher: StatusListPublisher = request.app.state.status_list
+    message = await publisher.current(request.app.state.database, datetime.now(UTC))
+    headers = {"Cache-Control": f"public, max-age={int(publisher.refresh)}"}
+    return Response(message, media_type=STATUS_LIST_TYPE, headers=headers)

@@ -1,0 +1,91 @@
+"""`union card …`: verify a card's QR code without a network, and the daily expiry."""
+
+import asyncio
+import json
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import httpx
+import typer
+
+from cards import commands
+from cards.config import CardsSettings
+from cards.qr import card_terms
+from cards.verify import KeySet, NotTrusted, StatusList, verify
+from common.db import Database
+
+card_app = typer.Typer(help="Union cards: verification of a QR code, expiry.", no_args_is_help=True)
+
+EXIT_CODES = {"green": 0, "red": 1, "amber": 3}
+_USAGE = 2
+_EXPIRY_BATCH = 1000
+
+
+@card_app.command("verify")
+def verify_card(
+    qr_text: Annotated[str | None, typer.Argument(help="The text of the QR code; or give --file")] = None,
+    *,
+    file: Annotated[Path | None, typer.Option(help="A file with the text of the QR code")] = None,
+    jwks: Annotated[str, typer.Option(help="File or address of the trusted keys")],
+    status_list: Annotated[
+        str | None, typer.Option(help="File or address of the status list; without it no card is green")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the verdict as JSON")] = False,
+) -> None:
+    """Judge a card. Exit code: 0 green, 1 red, 3 amber, 2 when an input cannot be used."""
+    if (qr_text is None) == (file is None):
+        _refuse("Give either the text of the QR code or --file.")
+    try:
+        text = file.read_text(errors="replace").strip("\r\n") if file else qr_text or ""
+        keys = KeySet.read(json.loads(_read(jwks)))
+        statuses = StatusList.read(_read(status_list), keys) if status_list else None
+    except NotTrusted as error:
+        _refuse(f"The status list is not one that these keys sign ({error}); fetch it again.")
+    except (OSError, ValueError, httpx.HTTPError) as error:
+        _refuse(f"An input cannot be read ({type(error).__name__}); check the files and addresses.")
+    verdict = verify(text, keys, datetime.now(UTC), statuses)
+    if as_json:
+        typer.echo(json.dumps(asdict(verdict), default=str))
+    else:
+        typer.echo(f"{verdict.colour}: {verdict.reason}")
+    raise typer.Exit(EXIT_CODES[verdict.colour])
+
+
+@card_app.command("expire")
+def expire_cards() -> None:
+    """End the cards whose day has come and renew the virtual ones of entitled members; run daily.
+
+    Reads the service's settings from the environment. May be run again at any time.
+    """
+    expired, renewed = asyncio.run(_expire(CardsSettings()))
+    typer.echo(f"{expired} expired, {renewed} renewed")
+
+
+async def _expire(settings: CardsSettings) -> tuple[int, int]:
+    terms, database = card_terms(settings), Database.connect(settings)
+    all_expired = all_renewed = 0
+    try:
+        while True:
+            now = datetime.now(UTC)
+            async with database.sessions.begin() as session:
+                expired, renewed = await commands.expire_cards(
+                    session, now.date(), _EXPIRY_BATCH, terms, "union card expire", now
+                )
+            all_expired, all_renewed = all_expired + expired, all_renewed + renewed
+            if expired < _EXPIRY_BATCH:
+                return all_expired, all_renewed
+    finally:
+        await database.close()
+
+
+def _read(place: str) -> bytes:
+    if place.startswith(("http://", "https://")):
+        return httpx.get(place, timeout=10).raise_for_status().content
+    return Path(place).read_bytes()
+
+
+def _refuse(sentence: str) -> NoReturn:
+    typer.echo(sentence, err=True)
+    raise typer.Exit(_USAGE)

@@ -1,0 +1,118 @@
+"""Commands on cards: issue, block, replace, end, expire."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from cards import rules
+from cards.commands.making import CardTerms, Order, make_cards, take_step
+from cards.errors import CardExists
+from cards.models import LIVE, Card, Member
+from common.errors import NotFound
+
+_ENTITLED_WITHOUT_VIRTUAL = sa.text(
+    """
+    select m.member_id, m.version from member m
+    where m.member_id = any(:member_ids) and m.status = 'member' and 'cards' = any(m.consents)
+      and not exists (select from card c where c.member_id = m.member_id and c.form = 'virtual'
+                      and c.status in ('requested', 'issued', 'active'))
+    order by m.member_id for share of m
+    """
+).bindparams(sa.bindparam("member_ids", type_=sa.ARRAY(sa.Uuid)))
+
+
+@dataclass(frozen=True)
+class Cause:
+    """What made a card be issued: for the step's actor and for the trace."""
+
+    actor: str
+    traceparent: str | None = None
+
+
+async def issue_virtual_cards(
+    session: AsyncSession, causes: Mapping[UUID, Cause], terms: CardTerms, now: datetime
+) -> list[Card]:
+    """A virtual card for each member, by id, who is entitled now and has no live one."""
+    rows = await session.execute(_ENTITLED_WITHOUT_VIRTUAL, {"member_ids": sorted(causes)})
+    orders = [
+        Order(
+            member_id=row.member_id,
+            member_version=row.version,
+            actor=causes[row.member_id].actor,
+            traceparent=causes[row.member_id].traceparent,
+        )
+        for row in rows
+    ]
+    return await make_cards(session, "virtual", orders, terms, now) if orders else []
+
+
+async def end_cards(
+    session: AsyncSession, member_id: UUID, before_version: int, reason: str, actor: str, now: datetime
+) -> None:
+    """Block every live card that was made on an earlier version of the member than `before_version`."""
+    live = await session.scalars(
+        sa.select(Card)
+        .where(
+            col(Card.member_id) == member_id, col(Card.status).in_(LIVE), col(Card.member_version) < before_version
+        )
+        .order_by(col(Card.card_id))
+        .with_for_update()
+    )
+    for card in live:
+        take_step(session, card, "blocked", actor, now, reason)
+
+
+async def block_card(session: AsyncSession, card_id: UUID, reason: str, actor: str, now: datetime) -> Card:
+    card = await session.get(Card, card_id, with_for_update=True)
+    if card is None:
+        raise NotFound("card", card_id)
+    take_step(session, card, "blocked", actor, now, reason)
+    return card
+
+
+async def replace_card(session: AsyncSession, card: Card, terms: CardTerms, actor: str, now: datetime) -> Card:
+    """A new virtual card in the place of `card`, which has ended after this if it had not before."""
+    # The member's row first: a leaving that is under way waits for us or we for it, never crosswise.
+    member = await session.get(Member, card.member_id, with_for_update={"read": True})
+    rules.check_entitled(member)
+    assert member is not None
+    await session.refresh(card, with_for_update=True)
+    rules.check_can_replace(card)
+    take_step(session, card, "replaced", actor, now)
+    await session.flush()
+    order = Order(member.member_id, member.version, actor, replaces_id=card.card_id)
+    made = await make_cards(session, "virtual", [order], terms, now)
+    if not made:
+        raise CardExists
+    return made[0]
+
+
+async def expire_cards(
+    session: AsyncSession, today: date, limit: int, terms: CardTerms, actor: str, now: datetime
+) -> tuple[int, int]:
+    """End up to `limit` live cards whose day has come and renew the virtual ones of entitled members.
+
+    Returns (expired, renewed). May run beside itself: each takes other cards.
+    """
+    due = (
+        await session.scalars(
+            sa.select(Card)
+            .join(Member, col(Member.member_id) == col(Card.member_id))
+            .where(col(Card.status).in_(LIVE), col(Card.expires_on) <= today)
+            .order_by(col(Card.card_id))
+            .limit(limit)
+            .with_for_update(of=[Card, Member], skip_locked=True)
+        )
+    ).all()
+    for card in due:
+        take_step(session, card, "expired", actor, now)
+    await session.flush()
+    renewed = await issue_virtual_cards(
+        session, {card.member_id: Cause(actor) for card in due if card.form == "virtual"}, terms, now
+    )
+    return len(due), len(renewed)

@@ -1,0 +1,64 @@
+"""What the cards service does with the registry's events."""
+
+from collections.abc import Sequence
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from cards import commands
+from cards.commands import Cause
+from cards.config import CardsSettings
+from cards.models import Member, Organisation
+from cards.qr import card_terms
+from common.consumers import Delivery, Subscription
+from common.events.registry import (
+    MEMBER_EVENTS,
+    MEMBERS,
+    ORGANISATION_EVENTS,
+    ORGANISATIONS,
+    ConsentGiven,
+    ConsentWithdrawn,
+    MemberAdmitted,
+    MemberEvent,
+    MemberExpelled,
+    MemberLeft,
+)
+from common.projections import Projection
+
+
+def subscriptions(settings: CardsSettings) -> list[Subscription]:
+    """Reads the key of card numbers, once."""
+    terms = card_terms(settings)
+
+    organisations = Subscription("cards", ORGANISATIONS)
+    organisations.projects(Projection(Organisation, key="organisation_id"), *ORGANISATION_EVENTS)
+
+    members = Subscription("cards", MEMBERS)
+    members.projects(Projection(Member, key="member_id"), *MEMBER_EVENTS)
+
+    # Ending comes before issuing. Issuing asks for the member's newest state and ending only for cards made
+    # before its event, so a batch with a leaving and a return in it ends with one card, the new one.
+    @members.effect(MemberLeft, MemberExpelled)
+    async def end_cards_with_membership(session: AsyncSession, event: MemberEvent, delivery: Delivery) -> None:
+        await commands.end_cards(
+            session, event.member_id, event.version, "membership_ended", event.event_type, delivery.now
+        )
+
+    @members.effect(ConsentWithdrawn)
+    async def end_cards_without_consent(
+        session: AsyncSession, event: ConsentWithdrawn, delivery: Delivery
+    ) -> None:
+        if event.purpose == "cards":
+            await commands.end_cards(
+                session, event.member_id, event.version, "consent_withdrawn", event.event_type, delivery.now
+            )
+
+    @members.bulk_effect(MemberAdmitted, ConsentGiven)
+    async def issue_virtual_card_by_consent(session: AsyncSession, deliveries: Sequence[Delivery]) -> None:
+        causes = {
+            delivery.event.member_id: Cause(delivery.envelope.type, delivery.envelope.traceparent)
+            for delivery in deliveries
+            if isinstance(delivery.event, MemberEvent)
+        }
+        await commands.issue_virtual_cards(session, causes, terms, deliveries[0].now)
+
+    return [organisations, members]

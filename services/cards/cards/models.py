@@ -1,0 +1,140 @@
+"""Tables of the cards service: cards with their steps, plastic batches, projections of the registry."""
+
+from datetime import date, datetime
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.orm import registry
+from sqlmodel import Field, SQLModel
+
+from common.events import cards as events
+from common.tables import add_kernel_tables
+
+
+class Table(SQLModel, registry=registry()):
+    """Base of this service's tables, with a metadata of its own."""
+
+
+card_counter = sa.Sequence("card_counter", metadata=Table.metadata, start=0, minvalue=0)
+"""Each value makes one card's number and status index; a value that a rollback skipped is never used."""
+batch_counter = sa.Sequence("batch_counter", metadata=Table.metadata)
+"""Runs through the references of plastic batches."""
+
+LIVE = ("requested", "issued", "active")
+"""A member has at most one live card of each form."""
+
+
+def _moment() -> sa.DateTime:
+    return sa.DateTime(timezone=True)
+
+
+class Organisation(Table, table=True):
+    """Projection of registry.organisation.v1: the tree that scopes are cut by."""
+
+    __tablename__ = "organisation"
+    organisation_id: UUID = Field(primary_key=True)
+    parent_id: UUID | None = Field(index=True)
+    kind: str
+    name: str
+    status: str
+    version: int
+
+
+class Member(Table, table=True):
+    """Projection of registry.member.v1: ids, status and consents only."""
+
+    __tablename__ = "member"
+    member_id: UUID = Field(primary_key=True)
+    organisation_id: UUID = Field(index=True)
+    status: str
+    consents: list[str] = Field(sa_type=ARRAY(sa.Text))
+    version: int
+
+
+class PlasticBatch(Table, table=True):
+    """An order of plastic cards for one organisation, from the order to the handing-over."""
+
+    __tablename__ = "plastic_batch"
+    batch_id: UUID = Field(primary_key=True)
+    organisation_id: UUID = Field(index=True)
+    reference: str = Field(unique=True)
+    status: str
+    cards: int
+    """How many were ordered."""
+    spoiled: int = 0
+    ordered_by: str
+    created_at: datetime = Field(sa_type=_moment())
+    changed_at: datetime = Field(sa_type=_moment())
+    version: int = 1
+
+    def public_state(self, effective_on: date) -> dict[str, object]:
+        """The fields of a `BatchEvent`."""
+        names = events.BatchEvent.model_fields.keys() - {"effective_on"}
+        return {name: getattr(self, name) for name in names} | {"effective_on": effective_on}
+
+
+class Card(Table, table=True):
+    """One card of one member. `rules` says which status may follow which."""
+
+    __tablename__ = "card"
+    __table_args__ = (
+        sa.Index(
+            "card_one_live",
+            "member_id",
+            "form",
+            unique=True,
+            postgresql_where=sa.text("status in ('requested', 'issued', 'active')"),
+        ),
+        # The status list and the daily expiry each read a small part of a large table.
+        sa.Index("card_not_active", "status_index", "status", postgresql_where=sa.text("status <> 'active'")),
+        sa.Index(
+            "card_expires_on",
+            "expires_on",
+            postgresql_where=sa.text("status in ('requested', 'issued', 'active')"),
+        ),
+    )
+    card_id: UUID = Field(primary_key=True)
+    member_id: UUID = Field(index=True)
+    member_version: int = Field(sa_type=sa.BigInteger)
+    """The member's version that the card was made on: an older event of the member does not end it."""
+    form: str
+    """virtual, plastic"""
+    status: str
+    reason: str | None = None
+    """Why it is blocked."""
+    number: str = Field(unique=True)
+    """A bearer's secret: whole for the holder, masked for everybody else, in no event and no log."""
+    reference: bytes = Field(unique=True)
+    """16 random bytes: what the QR code calls the card; nothing else carries it."""
+    status_index: int = Field(sa_type=sa.BigInteger, unique=True)
+    """The card's place in the status list."""
+    expires_on: date
+    """The first day on which it is not valid."""
+    batch_id: UUID | None = Field(default=None, index=True, foreign_key="plastic_batch.batch_id")
+    replaces_id: UUID | None = Field(default=None, unique=True, foreign_key="card.card_id")
+    created_at: datetime = Field(sa_type=_moment())
+    version: int = 1
+
+    def public_state(self, effective_on: date) -> dict[str, object]:
+        """The fields of a `CardEvent`."""
+        names = events.CardEvent.model_fields.keys() - {"effective_on"}
+        return {name: getattr(self, name) for name in names} | {"effective_on": effective_on}
+
+
+class CardStep(Table, table=True):
+    """A step of a card's life, never changed (a trigger holds it)."""
+
+    __tablename__ = "card_step"
+    step_id: int | None = Field(
+        default=None, sa_column=sa.Column(sa.BigInteger, sa.Identity(always=True), primary_key=True)
+    )
+    card_id: UUID = Field(index=True, foreign_key="card.card_id")
+    status: str
+    reason: str | None
+    actor: str
+    """The subject of the caller's token, or the type of the event that caused it."""
+    at: datetime = Field(sa_type=_moment())
+
+
+add_kernel_tables(Table.metadata)

@@ -1,0 +1,1 @@
+"""What changes this service's data. Only the edge commits."""

@@ -1,0 +1,18 @@
+"""Settings of the cashback service."""
+
+from pathlib import Path
+
+from pydantic import Field
+
+from common.settings import Settings
+
+
+class CashbackSettings(Settings):
+    pairwise_key_file: Path
+    """File with at least 32 random bytes: the key of the pseudonyms that partners see."""
+    payout_minimum: int = Field(default=10_000, ge=1)
+    """Kopecks. A smaller payout costs more than it brings."""
+    click_days: int = Field(default=30, ge=1, le=365)
+    """For how many days after a click its purchases earn."""
+    payable_days: int = Field(default=365, ge=0, le=3650)
+    """For how many days after participation has ended the balance is still paid out."""

@@ -1,0 +1,11 @@
+"""The registry's routes: authorise, call one command or query, shape the answer."""
+
+from registry.api import applications, members, organisations, public, transfers
+
+ROUTERS = [
+    organisations.router,
+    applications.router,
+    members.router,
+    transfers.router,
+    public.router,
+]

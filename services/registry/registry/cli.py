@@ -1,0 +1,145 @@
+"""The operator's commands of the registry, mounted as `union import`."""
+
+import asyncio
+import json
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.table import Table as Grid
+
+from common.db import Database
+from registry.commands.import_organisations import OrganisationsImported, import_organisations
+from registry.commands.importing import FileProgress, MembersImported, import_members
+from registry.config import RegistrySettings
+from registry.importing.reading import UnreadableFile
+
+T = TypeVar("T")
+
+import_app = typer.Typer(help="Import registers: organisations first, then members.", no_args_is_help=True)
+
+AsOf = Annotated[
+    datetime | None,
+    typer.Option(formats=["%Y-%m-%d"], help="The date of the registers; default: today."),
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Read and decide, write nothing to the base.")]
+Report = Annotated[Path | None, typer.Option("--report", metavar="OUT.json", help="Where the report goes.")]
+_REGISTERS = frozenset({".xlsx", ".xlsm", ".xlsb", ".xls", ".ods", ".csv", ".txt", ".tsv", ".htm", ".html"})
+
+
+@import_app.command("organisations")
+def organisations_command(
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False)],
+    as_of: AsOf = None,
+    dry_run: DryRun = False,
+    report: Report = None,
+) -> None:
+    """Import the register of organisations (the tree)."""
+    day = as_of.date() if as_of else None
+
+    async def work(database: Database) -> OrganisationsImported:
+        return await import_organisations(database, file, datetime.now(UTC), day, dry_run=dry_run)
+
+    try:
+        result = _run(work)
+    except UnreadableFile as refusal:
+        typer.echo(f"{file.name}: {refusal.message_ru}", err=True)
+        raise typer.Exit(1) from None
+    if result.already_imported:
+        typer.echo(f"{file.name}: already imported")
+    for refused in result.refused:
+        typer.echo(f"{refused.sheet or file.name}, row {refused.row}: {refused.message_ru}", err=True)
+    _print_counts(
+        {"created": result.created, "known": result.known},
+        Counter(refused.reason for refused in result.refused),
+    )
+    _write(report, result.report)
+
+
+@import_app.command("members")
+def members_command(
+    paths: Annotated[list[Path], typer.Argument(exists=True, help="Files, or folders of files.")],
+    as_of: AsOf = None,
+    dry_run: DryRun = False,
+    report: Report = None,
+    annotated: Annotated[
+        Path | None, typer.Option("--annotated", metavar="DIR", help="Copies with the decision beside each row.")
+    ] = None,
+) -> None:
+    """Import registers of members. A file imported before has no second effect."""
+    files = list(registers(paths))
+    day = as_of.date() if as_of else datetime.now(UTC).date()
+
+    async def work(database: Database) -> MembersImported:
+        with _progress(len(files)) as advance:
+            return await import_members(database, files, day, annotated, advance, dry_run=dry_run)
+
+    result = _run(work)
+    outcomes = ("accepted", "duplicate", "rejected")
+    files_seen = ("files", "files_refused", "files_already_imported")
+    _print_counts(
+        {name: result.totals.get(name, 0) for name in outcomes},
+        {name: count for name, count in result.totals.items() if name not in {*outcomes, *files_seen}},
+    )
+    _write(report, result.report)
+
+
+def registers(paths: list[Path]) -> Iterator[Path]:
+    """The files named, and those of the folders named that look like registers."""
+    for path in paths:
+        if path.is_dir():
+            yield from sorted(p for p in path.iterdir() if p.suffix.lower() in _REGISTERS and p.is_file())
+        else:
+            yield path
+
+
+def _run(work: Callable[[Database], Awaitable[T]]) -> T:
+    async def connected() -> T:
+        database = Database.connect(RegistrySettings())
+        try:
+            return await work(database)
+        finally:
+            await database.close()
+
+    return asyncio.run(connected())
+
+
+@contextmanager
+def _progress(files: int) -> Iterator[Callable[[FileProgress], None]]:
+    """A bar on a terminal, a line a file elsewhere."""
+    console = Console()
+    if not console.is_terminal:
+        yield lambda file: typer.echo(
+            f"{file.name}: {file.status.replace('_', ' ')}, accepted {file.accepted},"
+            f" duplicate {file.duplicate}, rejected {file.rejected}"
+        )
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, console=console) as bar:
+        task = bar.add_task("members", total=files)
+
+        def advance(file: FileProgress) -> None:
+            bar.update(task, completed=file.done, description=file.name)
+
+        yield advance
+
+
+def _print_counts(outcomes: dict[str, int], reasons: dict[str, int]) -> None:
+    grid = Grid("outcome", "rows")
+    for name, count in outcomes.items():
+        grid.add_row(name, str(count))
+    for name, count in sorted(reasons.items()):
+        grid.add_row(f"  {name}", str(count))
+    Console().print(grid)
+
+
+def _write(target: Path | None, document: dict[str, object]) -> None:
+    if target is not None:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(json.dumps(document, ensure_ascii=False, indent=1, default=str), encoding="utf-8")

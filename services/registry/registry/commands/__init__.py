@@ -1,0 +1,1 @@
+"""What changes the registry: load, decide, change, publish."""

@@ -1,0 +1,56 @@
+"""How a command gets the rows that it changes."""
+
+from typing import Any, TypeVar
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from common.errors import NotFound
+from registry.models import Membership, Organisation, Table
+
+Row = TypeVar("Row", bound=Table)
+
+_TREE_LOCK = 0x74726565
+_PERSON_LOCK = 0x70657273
+"""First halves of advisory locks' keys."""
+
+
+async def locked(session: AsyncSession, model: type[Row], key: Any, read: bool = False) -> Row:
+    """The row, locked until the transaction ends (shared with other readers when `read`). Raises NotFound.
+
+    The row is read again even when the session has seen it: another transaction may have ended meanwhile.
+    """
+    row = await session.get(model, key, with_for_update={"read": read}, populate_existing=True)
+    if row is None:
+        raise NotFound(str(model.__tablename__), key)
+    return row
+
+
+async def lock_tree(session: AsyncSession) -> None:
+    """One transaction at a time changes the tree's shape. Taken before any row's lock."""
+    await session.execute(sa.select(sa.func.pg_advisory_xact_lock(_TREE_LOCK)))
+
+
+async def lock_person_key(session: AsyncSession, match_key: str) -> None:
+    """One transaction at a time admits a person of this key."""
+    await session.execute(sa.select(sa.func.pg_advisory_xact_lock(_PERSON_LOCK, sa.func.hashtext(match_key))))
+
+
+async def active_organisation(session: AsyncSession, organisation_id: UUID) -> Organisation:
+    """The organisation, held so that it is not closed before this transaction ends."""
+    return await locked(session, Organisation, organisation_id, read=True)
+
+
+async def open_stay(session: AsyncSession, member_id: UUID) -> Membership:
+    """The member's present stay. The member's row is locked by the caller."""
+    statement = sa.select(Membership).where(_is(Membership.member_id, member_id), _none(Membership.to_on))
+    return (await session.scalars(statement)).one()
+
+
+def _is(column: Any, value: Any) -> sa.ColumnElement[bool]:
+    return column == value  # type: ignore[no-any-return]
+
+
+def _none(column: Any) -> sa.ColumnElement[bool]:
+    return column.is_(None)  # type: ignore[no-any-return]

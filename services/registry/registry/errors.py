@@ -1,0 +1,184 @@
+"""The registry's refusals."""
+
+from common.errors import BusinessError, Forbidden
+
+
+class DateOutOfRange(BusinessError):
+    status = 422
+    code = "date_out_of_range"
+
+    def __init__(self, field: str) -> None:
+        super().__init__(
+            f"The date {field} lies in the future or before what it follows; correct it.", field=field
+        )
+
+
+class PlacementRefused(BusinessError):
+    code = "placement_refused"
+
+    def __init__(self, kind: str, parent_kind: str | None) -> None:
+        super().__init__(
+            f"A {kind} organisation cannot stand under {parent_kind or 'nothing'}; name another parent."
+        )
+
+
+class CycleRefused(BusinessError):
+    code = "organisation_cycle"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The new parent stands below the organisation itself on some day; name another parent or day."
+        )
+
+
+class OrganisationClosedAlready(BusinessError):
+    code = "organisation_closed"
+
+    def __init__(self) -> None:
+        super().__init__("The organisation is closed; use one that is active.")
+
+
+class ParentNotThere(BusinessError):
+    code = "parent_not_active"
+
+    def __init__(self) -> None:
+        super().__init__("The parent is not active from that day on; name another parent or a later day.")
+
+
+class EarlierThanLastChange(BusinessError):
+    code = "earlier_than_last_change"
+
+    def __init__(self) -> None:
+        super().__init__("Something later is recorded already; give a day that is not before the last change.")
+
+
+class CodeTaken(BusinessError):
+    code = "organisation_code_taken"
+
+    def __init__(self) -> None:
+        super().__init__("Another organisation has this code; choose a code of its own.")
+
+
+class RootExists(BusinessError):
+    code = "root_exists"
+
+    def __init__(self) -> None:
+        super().__init__("The tree has its root; name a parent.")
+
+
+class OrganisationInUse(BusinessError):
+    code = "organisation_in_use"
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"The organisation still has {what}; move or end these first.")
+
+
+class OwnOrganisation(Forbidden):
+    code = "own_organisation"
+
+    def __init__(self) -> None:
+        super().__init__("An organisation is moved and closed by the one above it; ask them.")
+
+
+class NotForMembers(BusinessError):
+    code = "organisation_takes_no_members"
+
+    def __init__(self) -> None:
+        super().__init__("Members belong to primary organisations, structural units and union groups; choose one.")
+
+
+class TooYoung(BusinessError):
+    status = 422
+    code = "too_young"
+
+    def __init__(self) -> None:
+        super().__init__("Membership is possible from the age of 14; apply again then.")
+
+
+class ConsentRequired(BusinessError):
+    status = 422
+    code = "membership_consent_required"
+
+    def __init__(self) -> None:
+        super().__init__("Without the consent to the purpose membership the application cannot be kept; give it.")
+
+
+class ConsentTextUnknown(BusinessError):
+    status = 422
+    code = "consent_text_unknown"
+
+    def __init__(self) -> None:
+        super().__init__("There is no such version of the consent's text; read /v1/public/consent-texts.")
+
+
+class ConsentGivenAlready(BusinessError):
+    code = "consent_already_given"
+
+    def __init__(self) -> None:
+        super().__init__("A consent to this purpose is in force; withdraw it before you give a new one.")
+
+
+class ConsentNotGiven(BusinessError):
+    code = "consent_not_given"
+
+    def __init__(self) -> None:
+        super().__init__("No consent to this purpose is in force; there is nothing to withdraw.")
+
+
+class ApplicationDecidedAlready(BusinessError):
+    code = "application_already_decided"
+
+    def __init__(self) -> None:
+        super().__init__("The application was decided before; read it for the decision.")
+
+
+class AlreadyMember(BusinessError):
+    code = "already_member"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "A person with this name and birth date is a member already: ask their organisation for a transfer, "
+            "or confirm with namesake_confirmed that this is another person."
+        )
+
+
+class MembershipEnded(BusinessError):
+    code = "membership_ended"
+
+    def __init__(self) -> None:
+        super().__init__("The membership has ended; the person joins again with an application.")
+
+
+class ContactsOnly(Forbidden):
+    code = "contacts_only"
+
+    def __init__(self) -> None:
+        super().__init__("Members change their phone and e-mail themselves; for the rest ask your organisation.")
+
+
+class TransferOpen(BusinessError):
+    code = "transfer_open"
+
+    def __init__(self) -> None:
+        super().__init__("A transfer of this member waits for its decision until its deadline; wait for it.")
+
+
+class TransferDecided(BusinessError):
+    code = "transfer_already_decided"
+
+    def __init__(self) -> None:
+        super().__init__("The transfer was decided before; release the member again if needed.")
+
+
+class TransferExpired(BusinessError):
+    code = "transfer_expired"
+
+    def __init__(self) -> None:
+        super().__init__("The deadline of this transfer has passed; ask for the member to be released again.")
+
+
+class TransferToSame(BusinessError):
+    code = "transfer_to_same"
+
+    def __init__(self) -> None:
+        super().__init__("The member is in this organisation already; name another one.")

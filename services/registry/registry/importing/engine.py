@@ -1,0 +1,158 @@
+"""The decision for every row of a set of registers."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import date
+from pathlib import PurePath
+
+from registry.importing.messages import duplicate_message
+from registry.importing.names import PersonName
+from registry.importing.organisation_index import OrganisationIndex
+from registry.importing.outcomes import (
+    FileRefusal,
+    FileResult,
+    KnownPerson,
+    RowOutcome,
+    RowRef,
+    SheetReading,
+)
+from registry.importing.people import Entry, Match, PeopleIndex
+from registry.importing.reading import UnreadableFile, read_sheets
+from registry.importing.registers import ParsedRow, Register, registers_of
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFile:
+    """A register as sent: its name (with the ending) and its bytes."""
+
+    name: str
+    content: bytes
+
+
+_People = PeopleIndex[RowRef | str]
+
+
+def classify(
+    files: Iterable[SourceFile],
+    organisations: OrganisationIndex,
+    already: Iterable[KnownPerson],
+    as_of: date,
+) -> Iterator[FileResult]:
+    """Yields a result for each file, in the order of the names.
+
+    Of two rows of one person the first is the accepted one; a row that is rejected stands in nobody's
+    way. Those in `already` come before every row. Never raises for what a file holds: a file that cannot
+    be read yields a result with a refusal. `as_of` is the date of the registers: ages are counted on it.
+    """
+    people: _People = PeopleIndex()
+    for known in already:
+        people.add(_entry_of_known(known))
+    for file in sorted(files, key=lambda file: file.name):
+        yield _classify_file(file, organisations, people, as_of)
+
+
+def _classify_file(
+    file: SourceFile, organisations: OrganisationIndex, people: _People, as_of: date
+) -> FileResult:
+    try:
+        sheets = read_sheets(file.content)
+    except UnreadableFile as refusal:
+        return FileResult(file.name, refusal=FileRefusal(refusal.code, refusal.message_ru))
+    registers = registers_of(sheets, organisations, PurePath(file.name).stem, as_of)
+    if not registers:
+        return FileResult(
+            file.name,
+            refusal=FileRefusal(
+                "register_not_found",
+                "В файле нет таблицы с фамилиями и датами рождения — проверьте, тот ли файл отправлен, "
+                "и подпишите столбцы: «ФИО», «Дата рождения», «Организация».",
+            ),
+        )
+    rows: list[RowOutcome] = []
+    readings: list[SheetReading] = []
+    for register in registers:
+        before = len(rows)
+        sheet = register.sheet.name
+        rows.extend(
+            _decide(parsed, RowRef(file.name, sheet, parsed.row), organisations, people)
+            for parsed in register.rows()
+        )
+        readings.append(_reading(register, len(rows) - before))
+    return FileResult(file.name, tuple(rows), tuple(readings))
+
+
+def _decide(parsed: ParsedRow, ref: RowRef, organisations: OrganisationIndex, people: _People) -> RowOutcome:
+    person = parsed.person
+    if parsed.objections or person.birth_date is None or person.organisation_id is None:
+        first = parsed.objections[0]
+        return RowOutcome(
+            ref.sheet,
+            ref.row,
+            "rejected",
+            first.reason,
+            person=person,
+            problem_ru="; ".join(objection.problem_ru for objection in parsed.objections),
+            advice_ru="; ".join(objection.advice_ru for objection in parsed.objections),
+        )
+    entry: Entry[RowRef | str] = Entry(
+        ref,
+        parsed.name,
+        person.birth_date,
+        person.organisation_id,
+        person.card_number,
+        (person.phone, person.email),
+    )
+    match = people.find(entry)
+    if match is None:
+        people.add(entry)
+        return RowOutcome(ref.sheet, ref.row, "accepted", person=person)
+    return _duplicate(parsed, ref, match, organisations)
+
+
+def _duplicate(
+    parsed: ParsedRow, ref: RowRef, match: Match[RowRef | str], organisations: OrganisationIndex
+) -> RowOutcome:
+    source = match.entry.source
+    of = source if isinstance(source, RowRef) else None
+    organisation = organisations.get(match.entry.organisation_id)
+    problem, advice = duplicate_message(
+        match.reason,
+        parsed.name.shown,
+        of,
+        organisation.name if organisation else match.entry.organisation_id,
+    )
+    return RowOutcome(
+        ref.sheet,
+        ref.row,
+        "duplicate",
+        match.reason,
+        of=of,
+        of_person=source if isinstance(source, str) else None,
+        person=parsed.person,
+        problem_ru=problem,
+        advice_ru=advice,
+    )
+
+
+def _reading(register: Register, data_rows: int) -> SheetReading:
+    layout = register.layout
+    return SheetReading(
+        name=register.sheet.name,
+        heading_row=layout.heading_row,
+        columns={name: layout.headings.get(name, "") for name in layout.columns},
+        ignored=layout.ignored,
+        organisation_id=register.organisation_id,
+        data_rows=data_rows,
+    )
+
+
+def _entry_of_known(known: KnownPerson) -> Entry[RowRef | str]:
+    written = " ".join(part for part in (known.last, known.first, known.patronymic) if part)
+    return Entry(
+        known.id,
+        PersonName(written, known.last, known.first, known.patronymic),
+        known.birth_date,
+        known.organisation_id,
+        known.card_number,
+        (known.phone, known.email),
+    )

@@ -1,0 +1,117 @@
+"""What the engine says: plain frozen records, the same for the API, the command line and the tests."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Literal
+
+from registry.importing.values import Category, Sex
+
+Outcome = Literal["accepted", "rejected", "duplicate"]
+RejectReason = Literal[
+    "name_missing", "birth_date_unreadable", "birth_date_impossible", "too_young", "organisation_unknown"
+]
+DuplicateReason = Literal[
+    "same_register_exact", "same_register_case", "same_register_yo", "same_register_lookalike",
+    "same_register_swapped", "same_register_typo", "member_elsewhere",
+]  # fmt: skip
+Reason = RejectReason | DuplicateReason
+
+
+@dataclass(frozen=True, slots=True)
+class KnownPerson:
+    """A person already in the base: `organisation_id` is where they are a member now."""
+
+    id: str
+    last: str
+    first: str
+    patronymic: str
+    birth_date: date
+    organisation_id: str
+    card_number: str | None = None
+    phone: str | None = None
+    email: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedPerson:
+    """A data row, cleaned. None is «not given»; the name's parts are '' where the register has none."""
+
+    last: str
+    first: str
+    patronymic: str
+    sex: Sex | None
+    birth_date: date | None
+    phone: str | None
+    email: str | None
+    category: Category | None
+    card_number: str | None
+    joined_on: date | None
+    organisation_id: str | None
+    organisation_text: str
+
+
+@dataclass(frozen=True, slots=True)
+class RowRef:
+    """A row of a register: `sheet` is None for text files."""
+
+    file: str
+    sheet: str | None
+    row: int
+
+
+@dataclass(frozen=True, slots=True)
+class RowOutcome:
+    """What a careful registrar would do with one data row.
+
+    `of` is the accepted row that a duplicate repeats; `of_person` is the id of the person in the base
+    instead. `problem_ru` says what is wrong, `advice_ru` what to do; both are '' for an accepted row.
+    """
+
+    sheet: str | None
+    row: int
+    outcome: Outcome
+    reason: Reason | None = None
+    of: RowRef | None = None
+    of_person: str | None = None
+    person: ParsedPerson | None = None
+    problem_ru: str = ""
+    advice_ru: str = ""
+
+    @property
+    def message_ru(self) -> str:
+        """One sentence: what is wrong and what to do; '' for an accepted row."""
+        return f"{self.problem_ru} — {self.advice_ru}." if self.problem_ru else ""
+
+
+@dataclass(frozen=True, slots=True)
+class SheetReading:
+    """How a sheet was understood: shown to the office, so that a wrong guess is seen before it is applied.
+
+    `columns` maps a field to its heading's text ('' when the column was guessed by content).
+    """
+
+    name: str | None
+    heading_row: int | None
+    columns: Mapping[str, str]
+    ignored: tuple[str, ...]
+    organisation_id: str | None
+    data_rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class FileRefusal:
+    """The whole file is refused: a stable code and what to do."""
+
+    code: str
+    message_ru: str
+
+
+@dataclass(frozen=True, slots=True)
+class FileResult:
+    """One file's outcome: `refusal` is set exactly when the file could not be read as a register at all."""
+
+    name: str
+    rows: tuple[RowOutcome, ...] = ()
+    sheets: tuple[SheetReading, ...] = ()
+    refusal: FileRefusal | None = None

@@ -1,0 +1,24 @@
+"""The registry's tables. `person` is the only one, in the whole platform, that holds personal data."""
+
+from common.tables import add_kernel_tables
+from registry.models.base import Table
+from registry.models.joining import Application, Consent, Transfer
+from registry.models.members import Member, Membership, Person
+from registry.models.organisations import Organisation, OrganisationPeriod
+from registry.models.records import AccessLog, ImportFile
+
+add_kernel_tables(Table.metadata)
+
+__all__ = [
+    "AccessLog",
+    "Application",
+    "Consent",
+    "ImportFile",
+    "Member",
+    "Membership",
+    "Organisation",
+    "OrganisationPeriod",
+    "Person",
+    "Table",
+    "Transfer",
+]

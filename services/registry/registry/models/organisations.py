@@ -1,0 +1,105 @@
+"""The tree of organisations as it is, and as it was on any day."""
+
+from datetime import date
+from typing import Any, ClassVar
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlmodel import Field
+
+from common.events.registry import InstitutionType, Kind
+from registry.models.base import Table, one_of
+
+
+class Organisation(Table, table=True):
+    """A node of the tree in its newest state."""
+
+    __tablename__ = "organisation"
+    __table_args__: ClassVar[Any] = (
+        one_of("kind", Kind),
+        one_of("institution_type", InstitutionType),
+        sa.CheckConstraint("status in ('active', 'closed')", name="status_known"),
+        sa.CheckConstraint("(parent_id is null) = (kind = 'federal')", name="only_the_root_is_federal"),
+        sa.Index("organisation_one_root", "kind", unique=True, postgresql_where=sa.text("kind = 'federal'")),
+        sa.Index(
+            "organisation_search_name",
+            "search_name",
+            postgresql_using="gin",
+            postgresql_ops={"search_name": "gin_trgm_ops"},
+        ),
+    )
+
+    organisation_id: UUID = Field(primary_key=True)
+    parent_id: UUID | None = Field(default=None, foreign_key="organisation.organisation_id", index=True)
+    kind: str
+    code: str = Field(unique=True)
+    name: str
+    search_name: str
+    """The name as rules.search_words folds it, with a space at both ends."""
+    status: str = "active"
+    institution_type: str | None = None
+    employed: int | None = None
+    students: int | None = None
+    opened_on: date
+    closed_on: date | None = None
+    """The first day on which it is closed."""
+    version: int = 1
+
+    def public_state(self, effective_on: date) -> dict[str, Any]:
+        """The fields of an OrganisationEvent."""
+        return {
+            "version": self.version,
+            "effective_on": effective_on,
+            "organisation_id": self.organisation_id,
+            "parent_id": self.parent_id,
+            "kind": self.kind,
+            "code": self.code,
+            "name": self.name,
+            "status": self.status,
+            "institution_type": self.institution_type,
+            "employed": self.employed,
+            "students": self.students,
+        }
+
+    def period(self, valid_from: date, reason: str | None = None) -> "OrganisationPeriod":
+        """The open period that begins with this state."""
+        return OrganisationPeriod(
+            organisation_id=self.organisation_id,
+            valid_from=valid_from,
+            parent_id=self.parent_id,
+            kind=self.kind,
+            name=self.name,
+            search_name=self.search_name,
+            status=self.status,
+            institution_type=self.institution_type,
+            employed=self.employed,
+            students=self.students,
+            reason=reason,
+        )
+
+
+class OrganisationPeriod(Table, table=True):
+    """One organisation's state from `valid_from` up to, not including, `valid_to`; null: still so.
+
+    An exclusion constraint of the migration keeps the periods of one organisation apart.
+    """
+
+    __tablename__ = "organisation_period"
+    __table_args__: ClassVar[Any] = (
+        sa.CheckConstraint("valid_to > valid_from", name="not_empty"),
+        sa.Index("organisation_period_parent", "parent_id"),
+    )
+
+    organisation_id: UUID = Field(primary_key=True, foreign_key="organisation.organisation_id")
+    valid_from: date = Field(primary_key=True)
+    valid_to: date | None = None
+    parent_id: UUID | None = None
+    kind: str
+    name: str
+    search_name: str
+    status: str
+    institution_type: str | None = None
+    employed: int | None = None
+    students: int | None = None
+    reason: str | None = None
+    """Why it was moved or closed on that day."""

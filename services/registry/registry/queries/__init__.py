@@ -1,0 +1,1 @@
+"""What is read, cut to the caller's reach in SQL."""

@@ -1,0 +1,129 @@
+"""The tree, today and on any day before."""
+
+from datetime import date
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
+from sqlmodel import col
+
+from common.auth import Principal
+from common.errors import NotFound
+from common.http import PageParams, paginate
+from registry import rules
+from registry.models import Member, Organisation, OrganisationPeriod
+from registry.queries import reach
+
+
+def found_by(column: Any, text: str) -> sa.ColumnElement[bool]:
+    """All words of `text` are in the name: figures whole, words in part. Nothing is found by no words."""
+    words = rules.search_words(text)
+    patterns = [f"% {word} %" if word.isdigit() else f"%{word}%" for word in words]
+    return sa.and_(*(column.like(pattern) for pattern in patterns)) if patterns else sa.false()
+
+
+async def organisations(
+    session: AsyncSession,
+    principal: Principal,
+    page: PageParams,
+    *,
+    text: str | None,
+    parent_id: UUID | None,
+    kind: str | None,
+    as_of: date | None,
+) -> tuple[list[Organisation], str | None]:
+    statement, state = _states(as_of)
+    statement = statement.where(reach.organisations(principal, Organisation.organisation_id))
+    if text is not None:
+        by_code = col(Organisation.code) == text
+        statement = statement.where(sa.or_(found_by(col(state.search_name), text), by_code))
+    if parent_id is not None:
+        statement = statement.where(col(state.parent_id) == parent_id)
+    if kind is not None:
+        statement = statement.where(col(Organisation.kind) == kind)
+    rows, cursor = await paginate(session, statement, Organisation.organisation_id, page)
+    return [_as_it_was(row, as_of) for row in rows], cursor
+
+
+async def organisation(
+    session: AsyncSession, principal: Principal, organisation_id: UUID, as_of: date | None
+) -> Organisation:
+    """Raises NotFound outside the caller's reach, and for a day before it was opened."""
+    statement, _ = _states(as_of)
+    statement = statement.where(
+        col(Organisation.organisation_id) == organisation_id,
+        reach.organisations(principal, Organisation.organisation_id),
+    )
+    row = (await session.execute(statement)).one_or_none()
+    if row is None:
+        raise NotFound("organisation", organisation_id)
+    return _as_it_was(row if as_of else row[0], as_of)
+
+
+async def applicants_choice(
+    session: AsyncSession, text: str, page: PageParams
+) -> tuple[list[sa.Row[Any]], str | None]:
+    """Organisations that take members, for people without a token: id, name, parent's name."""
+    parent: Any = aliased(Organisation)
+    statement = (
+        sa.select(col(Organisation.organisation_id), col(Organisation.name), parent.name.label("parent_name"))
+        .join(parent, parent.organisation_id == col(Organisation.parent_id))
+        .where(
+            col(Organisation.status) == "active",
+            col(Organisation.kind).in_(rules.MEMBER_KINDS),
+            found_by(col(Organisation.search_name), text),
+        )
+    )
+    return await paginate(session, statement, Organisation.organisation_id, page)
+
+
+async def member_counts(
+    session: AsyncSession, principal: Principal, page: PageParams, organisation_id: UUID | None
+) -> tuple[list[sa.Row[Any]], str | None]:
+    """Active members of each organisation, those without any left out; or of one, which is always there."""
+    members = sa.func.count(col(Member.member_id)).label("members")
+    active = sa.and_(
+        col(Member.organisation_id) == col(Organisation.organisation_id), col(Member.status) == "member"
+    )
+    joined = sa.join(Organisation, Member, active, isouter=organisation_id is not None)
+    statement = (
+        sa.select(col(Organisation.organisation_id), members)
+        .select_from(joined)
+        .where(reach.organisations(principal, Organisation.organisation_id))
+        .group_by(col(Organisation.organisation_id))
+    )
+    if organisation_id is not None:
+        statement = statement.where(col(Organisation.organisation_id) == organisation_id)
+    return await paginate(session, statement, Organisation.organisation_id, page)
+
+
+def _states(as_of: date | None) -> tuple[sa.Select[*tuple[Any, ...]], Any]:
+    """The newest states, or (id, organisation, its state of that day)."""
+    if as_of is None:
+        return sa.select(Organisation), Organisation
+    statement = (
+        sa.select(col(Organisation.organisation_id), Organisation, OrganisationPeriod)
+        .join(
+            OrganisationPeriod,
+            col(OrganisationPeriod.organisation_id) == col(Organisation.organisation_id),
+        )
+        .where(
+            col(OrganisationPeriod.valid_from) <= as_of,
+            sa.or_(col(OrganisationPeriod.valid_to).is_(None), col(OrganisationPeriod.valid_to) > as_of),
+        )
+    )
+    return statement, OrganisationPeriod
+
+
+def _as_it_was(row: Any, as_of: date | None) -> Organisation:
+    """A copy, outside the session, with that day's state laid over the newest one."""
+    if as_of is None:
+        return row  # type: ignore[no-any-return]
+    state: OrganisationPeriod = row.OrganisationPeriod
+    newest: Organisation = row.Organisation
+    then = state.model_dump(exclude={"organisation_id", "valid_from", "valid_to", "search_name", "reason"})
+    if state.status == "active":
+        then["closed_on"] = None
+    return Organisation(**{**newest.model_dump(), **then})

@@ -1,0 +1,84 @@
+"""Formulas of rows and indicators: arithmetic over names, read into SQL expressions; nothing is ever run as code.
+
+A formula has names, whole and decimal numbers, + - * /, parentheses and percent(part, whole). A division
+by zero or by an unknown gives null: no figure is better than a wrong one.
+"""
+
+import ast
+import math
+import operator
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any, Protocol
+
+import sqlalchemy as sa
+
+LONGEST = 300
+
+Expression = sa.ColumnElement[Any]
+
+
+class Columns(Protocol):
+    """Whatever gives an expression by its name: a mapping, or the columns of a table or CTE."""
+
+    def __getitem__(self, name: str, /) -> Expression: ...
+
+
+_SIGNS: dict[type[ast.operator], Callable[[Expression, Expression], Expression]] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: lambda one, other: one / sa.func.nullif(other, 0),
+}
+
+
+class FormulaInvalid(ValueError):
+    """The text is not a formula; the message says where."""
+
+
+class Formula:
+    """A formula that was read. Raises FormulaInvalid for anything but the arithmetic above."""
+
+    def __init__(self, text: str) -> None:
+        if len(text) > LONGEST:
+            raise FormulaInvalid(f"a formula has at most {LONGEST} characters")
+        try:
+            self._tree = ast.parse(text.strip(), mode="eval").body
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
+            raise FormulaInvalid(f"{text!r} cannot be read") from None
+        self.text = text
+        self.names: frozenset[str] = frozenset(_names(self._tree))
+
+    def sql(self, values: Columns) -> Expression:
+        """The formula over `values`, which has an expression for each of `names`."""
+        return _sql(self._tree, values)
+
+
+def _names(node: ast.expr) -> set[str]:
+    match node:
+        case ast.Name(id=name):
+            return {name}
+        case ast.Constant(value=int() | float() as value) if not isinstance(value, bool) and math.isfinite(value):
+            return set()
+        case ast.UnaryOp(op=ast.USub(), operand=operand):
+            return _names(operand)
+        case ast.BinOp(left=left, op=sign, right=right) if type(sign) in _SIGNS:
+            return _names(left) | _names(right)
+        case ast.Call(func=ast.Name(id="percent"), args=[part, whole], keywords=[]):
+            return _names(part) | _names(whole)
+    raise FormulaInvalid(f"{ast.unparse(node)!r} is no part of a formula: names, numbers, + - * /, percent(a, b)")
+
+
+def _sql(node: ast.expr, values: Columns) -> Expression:
+    match node:
+        case ast.Name(id=name):
+            return sa.cast(values[name], sa.Numeric)
+        case ast.Constant(value=value):
+            return sa.cast(sa.literal(Decimal(str(value))), sa.Numeric)
+        case ast.UnaryOp(operand=operand):
+            return -_sql(operand, values)
+        case ast.BinOp(left=left, op=sign, right=right):
+            return _SIGNS[type(sign)](_sql(left, values), _sql(right, values))
+        case ast.Call(args=[part, whole]):
+            return _SIGNS[ast.Div](100 * _sql(part, values), _sql(whole, values))
+    raise AssertionError(node)

@@ -1,0 +1,33 @@
+"""The key files of one machine."""
+
+import stat
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from cards import keys
+from cards.keys import SigningKey
+
+
+def test_key_files_are_made_once_and_read_by_their_owner_alone(tmp_path: Path) -> None:
+    first = keys.ensure(tmp_path / "keys")
+    contents = {name: Path(file).read_bytes() for name, file in first.items()}
+    assert first.keys() == {"UNION_CARD_SIGNING_KEY_FILE", "UNION_CARD_NUMBER_KEY_FILE"}
+    for file in first.values():
+        assert stat.S_IMODE(Path(file).stat().st_mode) == 0o600
+    assert keys.ensure(tmp_path / "keys") == first
+    assert {name: Path(file).read_bytes() for name, file in first.items()} == contents
+    assert len(list((tmp_path / "keys").iterdir())) == 2
+
+
+def test_a_key_on_another_curve_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "key.pem"
+    file.write_bytes(
+        ec.generate_private_key(ec.SECP384R1()).private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+    )
+    with pytest.raises(ValueError, match="P-256"):
+        SigningKey.load(file)

@@ -1,0 +1,223 @@
+# ruff: noqa: E501 - tables of cells read by rows, not by lines
+"""Registers in habits that the engine was not shown: other headings, orders, dates, delimiters, sheets and words."""
+
+import importlib.util
+import random
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from registry.importing.engine import SourceFile, classify
+from registry.importing.outcomes import FileResult
+
+
+def _made() -> ModuleType:
+    spec = importlib.util.spec_from_file_location(
+        "registers_made", Path(__file__).with_name("registers_made.py")
+    )
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    import sys
+
+    sys.modules["registers_made"] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+made = _made()
+Habit = Callable[[list, random.Random], tuple[str, bytes, list[tuple[str | None, int]]]]
+
+
+def _spelled(row, rng: random.Random) -> str:
+    return row.organisation_text or rng.choice(made.SPELLINGS[row.organisation])
+
+
+def _word(row, words: dict[str, list[str]], rng: random.Random) -> str:
+    return rng.choice(words[row.category])
+
+
+def _titled_xlsx(rows, rng):
+    words = {
+        "working": ["сотрудник", "педагог. работник"],
+        "student": ["учащийся"],
+        "pensioner": ["ветеран, пенсионер"],
+    }
+    body = [
+        [made.dotted(r.birth), f"8 ({r.phone[:3]}) {r.phone[3:6]}-{r.phone[6:8]}-{r.phone[8:]}", r.card, made.full(r),
+         _word(r, words, rng), _spelled(r, rng), made.dotted(r.joined), n]
+        for n, r in enumerate(rows, 1)
+    ]  # fmt: skip
+    table = [
+        ["Утверждаю"], ["Председатель Северской районной организации"], [], ["РЕЕСТР ЧЛЕНОВ ПРОФСОЮЗА на 01.01.2023"], [],
+        ["Год, месяц, число рождения", "Контактный телефон", "Номер профбилета", "Фамилия, имя, отчество", "Кем является",
+         "Образовательное учреждение", "С какого времени в Профсоюзе (дата постановки на учёт)", "№"],
+        [1, 2, 3, 4, 5, 6, 7, 8],
+        *body[:10], [], ["", "", "", "ИТОГО по странице: 10"],
+        ["Год, месяц, число рождения", "Контактный телефон", "Номер профбилета", "Фамилия, имя, отчество"],
+        *body[10:], ["", "", "", "Всего членов", len(body)], [], ["Председатель", "", "", "Иванова И.И."], ["М.П."],
+    ]  # fmt: skip
+    places = [(None, 8 + n) for n in range(10)] + [(None, 8 + 13 + n) for n in range(len(body) - 10)]
+    return "a.xlsx", made.workbook({"Реестр": table}), [("Реестр", row) for _, row in places]
+
+
+def _english_tabs(rows, rng):
+    words = {"working": ["employee"], "student": ["student"], "pensioner": ["retired"]}
+    head = ["Surname", "Given name", "Middle name", "Gender", "DOB", "Member since", "E-mail", "Mobile", "Status",
+            "Institution", "Membership number"]  # fmt: skip
+    body = [
+        [r.last, r.first, r.patronymic, {"male": "M", "female": "F"}[r.sex], made.american(r.birth), made.iso(r.joined),
+         r.email, f"+7{r.phone}", _word(r, words, rng), _spelled(r, rng), r.card]
+        for r in rows
+    ]  # fmt: skip
+    content = made.delimited([head, *body], "\t", "utf-16")
+    return "b.csv", content, [(None, 2 + n) for n in range(len(rows))]
+
+
+def _no_heading(rows, rng):
+    words = {"working": ["раб"], "student": ["студ"], "pensioner": ["неработающий пенсионер"]}
+    body = [
+        [
+            n,
+            made.dotted(r.joined),
+            made.full(r),
+            r.phone,
+            made.dotted(r.birth),
+            _word(r, words, rng),
+            _spelled(r, rng),
+        ]
+        for n, r in enumerate(rows, 1)
+    ]
+    return "c.csv", made.delimited(body, ";", "cp1251"), [(None, 1 + n) for n in range(len(rows))]
+
+
+def _pipes(rows, rng):
+    words = {"working": ["1"], "student": ["2"], "pensioner": ["3"]}
+    head = ["Член профсоюза", "Д.р.", "Кат-я", "ППО", "Пол", "Дата приёма в профсоюз", "№ карточки"]
+    body = [
+        [made.full(r), made.slashed(r.birth), _word(r, words, rng), _spelled(r, rng), {"male": "муж.", "female": "жен."}[r.sex],
+         made.dotted(r.joined), r.card]
+        for r in rows
+    ]  # fmt: skip
+    return "d.txt", made.delimited([[], head, *body], "|", "utf-8"), [(None, 3 + n) for n in range(len(rows))]
+
+
+def _serials_and_commas(rows, rng):
+    words = {
+        "working": ["Занят в отрасли (работающие)"],
+        "student": ["Обучающиеся"],
+        "pensioner": ["Неработ.пенс."],
+    }
+    head = ["Отчество", "Имя", "Фамилия", "Организация (код)", "Категория учёта", "Родился", "Вступление"]
+    code = {"n1": "10-01", "n11": "10-11", "n2": "10-02", "s1": "20-01", "s2": "20-02", "u": "U1"}
+    body = [
+        [r.patronymic, r.first, r.last, r.organisation_text or code[r.organisation], _word(r, words, rng), made.serial(r.birth),
+         made.wordy(r.joined)]
+        for r in rows
+    ]  # fmt: skip
+    return "e.csv", made.delimited([head, *body], ",", "cp866"), [(None, 2 + n) for n in range(len(rows))]
+
+
+def _sheet_for_each(rows, rng):
+    """One sheet for each primary; the name over the table or only in the sheet's name; two rows of heading."""
+    sheets, at = {"Инструкция": [["Заполните листы и отправьте до 15 января"]]}, {}
+    code = {"n1": "10-01", "n11": "10-11", "n2": "10-02", "s1": "20-01", "s2": "20-02", "u": "U1"}
+    for organisation, sheet in code.items():
+        table = [
+            ["Список членов профсоюза первичной организации: " + made.SPELLINGS[organisation][0]] if organisation in "n2s1" else ["Список"],
+            ["№ п/п", "Сведения о члене", "", "", "", "", "Примечание"],
+            ["", "Фамилия", "Имя, отчество", "Дата рождения", "Статус", "Телефон", ""],
+        ]  # fmt: skip
+        for n, row in enumerate(rows):
+            if row.organisation == organisation:
+                table.append(
+                    [len(table) - 2, row.last, f"{row.first} {row.patronymic}".strip(), row.birth,
+                     {"working": "Р", "student": "О", "pensioner": "П"}[row.category], int("7" + row.phone), ""]
+                )  # fmt: skip
+                at[n] = (sheet, len(table))
+        table += [["Итого", len(table) - 3], ["", "Исполнитель: Сидорова"]]
+        sheets[sheet] = table
+    return "f.xlsx", made.workbook(sheets), [at[n] for n in range(len(rows))]
+
+
+def _captions(rows, rng):
+    """One table, the organisation as a caption over its people."""
+    table, at = [["ФИО", "Дата рожд", "Категория", "Билет №"]], {}
+    for organisation in made.SPELLINGS:
+        table.append([rng.choice(made.SPELLINGS[organisation][:2])])
+        for n, row in enumerate(rows):
+            if row.organisation == organisation:
+                table.append([made.full(row), made.wordy(row.birth), {"working": "штатный сотрудник", "student": "студент 3 курса",
+                                                                     "pensioner": "на пенсии"}[row.category], row.card])  # fmt: skip
+                at[n] = ("Лист 1", len(table))
+        table.append(["Итого по организации", len(table)])
+    return "g.xlsx", made.workbook({"Лист 1": table}), [at[n] for n in range(len(rows))]
+
+
+HABITS = [_titled_xlsx, _english_tabs, _no_heading, _pipes, _serials_and_commas, _sheet_for_each, _captions]
+
+
+def _written(habit, seed: int, unknown_organisation: bool = True) -> tuple[list, FileResult, list]:
+    rng = random.Random(seed)
+    rows = made.with_troubles(rng, made.people(rng, 40, list(made.SPELLINGS)))
+    if unknown_organisation and habit not in (_sheet_for_each, _captions):
+        rows[3] = made.replace(
+            rows[3],
+            last="Пятая",
+            organisation_text="МКОУ «Загорская ООШ № 77»",
+            decision=("rejected", "organisation_unknown"),
+        )
+        rows = [
+            r for n, r in enumerate(rows) if n == 3 or r.decision[0] != "duplicate" or r.card != rows[3].card
+        ]
+    name, content, places = habit(rows, rng)
+    (result,) = classify([SourceFile(name, content)], made.ORGANISATIONS, [], made.AS_OF)
+    return rows, result, places
+
+
+@pytest.mark.parametrize("habit", HABITS)
+@pytest.mark.parametrize("seed", range(8))
+def test_a_register_in_any_habit_is_decided_as_it_should_be(habit, seed: int) -> None:
+    rows, result, places = _written(habit, seed)
+    assert result.refusal is None
+    assert sorted(places, key=str) == sorted(((r.sheet, r.row) for r in result.rows), key=str)
+    got = {(r.sheet, r.row): (r.outcome, r.reason) for r in result.rows}
+    # which of two rows of one person comes first depends on the layout; the pair's reason does not
+    wrong = {
+        place: (row.decision, got[place], made.full(row), row.birth)
+        for row, place in zip(rows, places, strict=True)
+        if row.decision[0] != "duplicate" and got[place] != row.decision and not _is_repeated(row, rows)
+    }
+    assert wrong == {}
+    assert sorted(filter(None, (r.reason for r in result.rows))) == sorted(
+        filter(None, (r.decision[1] for r in rows))
+    )
+
+
+def _is_repeated(row, rows) -> bool:
+    return any(other.card == row.card and other.decision[0] == "duplicate" for other in rows)
+
+
+@pytest.mark.parametrize("habit", HABITS)
+def test_the_values_of_accepted_rows_are_read_whole(habit) -> None:
+    rows, result, places = _written(habit, 99)
+    by_place = {(r.sheet, r.row): r for r in result.rows}
+    phones = emails = 0
+    for row, place in zip(rows, places, strict=True):
+        outcome = by_place[place]
+        if outcome.outcome != "accepted" or row.decision[0] != "accepted" or outcome.person is None:
+            continue
+        person = outcome.person
+        assert (person.last, person.first, person.patronymic) == (row.last, row.first, row.patronymic)
+        assert person.birth_date == row.birth
+        assert person.organisation_id == row.organisation
+        assert person.category == row.category
+        assert person.sex == row.sex
+        assert person.joined_on in (row.joined, None)
+        assert person.phone in (f"+7{row.phone}", None)
+        assert person.email in (row.email, None)
+        phones += person.phone is not None
+        emails += person.email is not None
+    assert phones == 0 or phones > 30
+    assert emails == 0 or emails > 30
