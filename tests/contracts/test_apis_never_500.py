@@ -1,10 +1,12 @@
 """Requests generated from each service's own document: whatever comes, the service answers, and answers in form."""
 
+import asyncio
 import contextlib
 import os
 import random
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -30,9 +32,13 @@ from schemathesis.specs.openapi.checks import content_type_conformance, response
 
 from common.app import Service, build_api, router
 from common.auth import Role
+from common.db import Database
+from common.events.registry import MemberAdmitted
 from common.http import PROBLEM, etag
+from common.processing import Processor
 from common.settings import Settings
 from common.testing import TestIssuer
+from tests.contracts.golden import beginnings, example
 from tests.contracts.services import KEYS, TRIED
 from tests.kernel import toy
 
@@ -57,16 +63,27 @@ def extra_settings(service: Service, tmp_path: Path) -> dict[str, Any]:
 
 @pytest.fixture
 def app(service: Service, settings: Settings) -> FastAPI:
-    """With a database pool of its own, in the event loop of the generated requests."""
+    """After the golden examples; with a database pool of its own, in the event loop of the generated requests."""
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(asyncio.run, _consume_beginnings(service, settings)).result()
     return build_api(service, settings)
 
 
-class Callers:
-    """Tokens of every role, over ids that the requests may meet again."""
+async def _consume_beginnings(service: Service, settings: Settings) -> None:
+    database = Database.connect(settings)
+    processors = {s.topic.name: Processor(s, database) for s in service.subscriptions(settings)}
+    for record in beginnings():
+        if record.topic in processors:
+            await processors[record.topic].process([record])
+    await database.close()
 
-    def __init__(self, issuer: TestIssuer, dice: random.Random) -> None:
-        self.known = [str(UUID(int=dice.getrandbits(128), version=4)) for _ in range(2)]
-        organisation, member = self.known
+
+class Callers:
+    """Tokens of every role, for the organisation and the member of the golden examples."""
+
+    def __init__(self, issuer: TestIssuer) -> None:
+        admitted = example(MemberAdmitted)["data"]
+        organisation, member = self.known = [admitted["organisation_id"], admitted["member_id"]]
         claims: dict[Role, dict[str, str]] = {
             Role.REGIONAL_STAFF: {"organisation_id": organisation},
             Role.TERRITORIAL_STAFF: {"organisation_id": organisation},
@@ -189,7 +206,7 @@ def _try_all(app: FastAPI, issuer: TestIssuer) -> None:
 
 def _try_operations(app: FastAPI, issuer: TestIssuer) -> None:
     schema = schemathesis.openapi.from_asgi("/openapi.json", app)
-    callers = Callers(issuer, random.Random(SEED))
+    callers = Callers(issuer)
     welcome = {
         (route.path, method): _required_roles(route.dependant)
         for route in iter_route_contexts(app.routes)
@@ -200,8 +217,11 @@ def _try_operations(app: FastAPI, issuer: TestIssuer) -> None:
     for result in schema.get_all_operations():
         assert isinstance(result, Ok), result
         operations.append(result.ok())
-    # What POST makes, the others find.
-    for operation in sorted(operations, key=lambda o: (o.method != "post", o.path, o.method)):
+    lists = [o for o in operations if o.method == "get" and "{" not in o.path]
+    posts = [o for o in operations if o.method == "post"]
+    others = [o for o in operations if o not in lists and o not in posts]
+    # Lists tell the ids for what follows; afterwards they have more to show.
+    for operation in (*lists, *posts, *others, *lists):
         who = callers.mostly(welcome[operation.path, operation.method.upper()])
         statuses = _try(operation, who, callers, GenerationMode.POSITIVE, VALID)
         with contextlib.suppress(Unsatisfiable):  # what takes nothing cannot be asked wrongly

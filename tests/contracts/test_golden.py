@@ -2,8 +2,6 @@
 
 import json
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
@@ -12,26 +10,11 @@ from common.consumers import read
 from common.events import EVENTS
 from common.events.base import Event
 from common.events.registry import OrganisationEvent
-from common.parking import Record
+from tests.contracts.golden import ROOT, example, record_of
 from tests.contracts.personal import names_in, personal
 from union.contracts import EXAMPLES, schema_path
 
-ROOT = Path(__file__).parents[2]
-
 by_type = pytest.mark.parametrize("event", EVENTS, ids=lambda event: event.event_type)
-
-
-def example(event: type[Event]) -> dict[str, Any]:
-    path = EXAMPLES / f"{event.event_type}.json"
-    assert (ROOT / path).is_file(), f"write {path}: the headers and the data of a likely event"
-    found: dict[str, Any] = json.loads((ROOT / path).read_text())
-    return found
-
-
-def record_of(event: type[Event], example: dict[str, Any]) -> Record:
-    headers = tuple((name, value.encode()) for name, value in example["headers"].items())
-    key = example["headers"]["ce_subject"].encode()
-    return Record(event.topic.name, 0, 0, key, json.dumps(example["data"]).encode(), headers)
 
 
 def test_every_example_is_of_an_event_in_the_catalogue() -> None:
@@ -58,7 +41,7 @@ def test_todays_code_reads_the_example_whole(event: type[Event]) -> None:
 def test_a_consumer_reads_the_example_as_a_record(event: type[Event]) -> None:
     golden = example(event)
     now = datetime(2027, 1, 1, tzinfo=UTC)
-    delivery = read(record_of(event, golden), {event.event_type: event}, now)
+    delivery = read(record_of(golden), {event.event_type: event}, now)
     assert delivery is not None
     assert delivery.event == event.model_validate(golden["data"])
     assert str(delivery.envelope.id) == golden["headers"]["ce_id"]
@@ -71,7 +54,7 @@ def test_a_consumer_reads_the_example_as_a_record(event: type[Event]) -> None:
 def test_a_reader_ignores_what_a_later_release_may_add(event: type[Event]) -> None:
     golden = example(event)
     later = {**golden, "data": {**golden["data"], "added_later": {"unknown": [1]}}}
-    delivery = read(record_of(event, later), {event.event_type: event}, datetime.now(UTC))
+    delivery = read(record_of(later), {event.event_type: event}, datetime.now(UTC))
     assert delivery is not None
     assert delivery.event == event.model_validate(golden["data"])
 
