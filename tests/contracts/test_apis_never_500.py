@@ -5,19 +5,15 @@ import contextlib
 import os
 import random
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
-from uuid import UUID
 
 import hypothesis
 import pytest
 import schemathesis
 from fastapi import FastAPI
-from fastapi.dependencies.models import Dependant
-from fastapi.routing import APIRoute, iter_route_contexts
 from hypothesis import strategies as st
 from hypothesis.errors import Unsatisfiable
 from pydantic import SecretStr
@@ -33,18 +29,20 @@ from schemathesis.specs.openapi.checks import content_type_conformance, response
 from common.app import Service, build_api, router
 from common.auth import Role
 from common.db import Database
-from common.events.registry import MemberAdmitted
 from common.http import PROBLEM, etag
 from common.processing import Processor
 from common.settings import Settings
 from common.testing import TestIssuer
-from tests.contracts.golden import beginnings, example
+from tests.contracts.callers import Callers, welcome_roles
+from tests.contracts.golden import beginnings
 from tests.contracts.services import KEYS, TRIED
 from tests.kernel import toy
 
 SEED = int(os.environ.get("UNION_TEST_SEED", "20260301"))
 VALID, INVALID = 15, 5
 """Requests per operation that fit the document, and that do not."""
+LEARNING = 3
+"""Requests per list before all others, which tell the ids that exist."""
 
 Operation = APIOperation[Any, Any, Any, Any]
 
@@ -76,71 +74,6 @@ async def _consume_beginnings(service: Service, settings: Settings) -> None:
         if record.topic in processors:
             await processors[record.topic].process([record])
     await database.close()
-
-
-class Callers:
-    """Tokens of every role, for the organisation and the member of the golden examples."""
-
-    def __init__(self, issuer: TestIssuer) -> None:
-        admitted = example(MemberAdmitted)["data"]
-        organisation, member = self.known = [admitted["organisation_id"], admitted["member_id"]]
-        claims: dict[Role, dict[str, str]] = {
-            Role.REGIONAL_STAFF: {"organisation_id": organisation},
-            Role.TERRITORIAL_STAFF: {"organisation_id": organisation},
-            Role.PRIMARY_STAFF: {"organisation_id": organisation},
-            Role.MEMBER: {"member_id": member},
-            Role.PARTNER: {"partner": "books"},
-        }
-        self.headers: dict[Role | None, dict[str, str]] = {None: {}}
-        for role in Role:
-            self.headers[role] = issuer.bearer(role, sub=f"{role}-1", **claims.get(role, {}))
-
-    def mostly(self, welcome: Iterable[Role]) -> st.SearchStrategy[Role | None]:
-        """Mostly those who are let in: what stands behind the door is what may fail."""
-        anyone: st.SearchStrategy[Role | None] = st.sampled_from([*Role, None])
-        let_in = sorted(welcome)
-        return st.one_of(*[st.sampled_from(let_in)] * 4, anyone) if let_in else anyone
-
-    def learn(self, answer: Any) -> None:
-        """Ids in an answer are asked for later: a request for a random id ends at 404."""
-        for text in _texts(answer):
-            if _is_uuid(text) and text not in self.known and len(self.known) < 40:
-                self.known.append(text)
-
-
-def _required_roles(dependant: Dependant) -> set[Role]:
-    roles = set(getattr(dependant.call, "required_roles", ()))
-    for inner in dependant.dependencies:
-        roles |= _required_roles(inner)
-    return roles
-
-
-def _texts(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict):
-        for inner in value.values():
-            yield from _texts(inner)
-    elif isinstance(value, list):
-        for inner in value:
-            yield from _texts(inner)
-
-
-def _is_uuid(text: Any) -> bool:
-    try:
-        UUID(text)
-    except (ValueError, AttributeError, TypeError):
-        return False
-    return True
-
-
-def _with_known_ids(values: Any, known: Sequence[str], dice: random.Random) -> Any:
-    """`values` with most of its generated ids replaced by ids that exist or are in a caller's token."""
-    if isinstance(values, dict):
-        return {name: _with_known_ids(value, known, dice) for name, value in values.items()}
-    if isinstance(values, list):
-        return [_with_known_ids(value, known, dice) for value in values]
-    return dice.choice(known) if _is_uuid(values) and dice.random() < 0.7 else values
 
 
 def refusals_are_problems(_context: Any, response: Response, _case: Case[Any]) -> None:
@@ -180,16 +113,16 @@ def _try(
     def send(case: Case[Any], role: Role | None, number: int) -> None:
         dice = random.Random(number)
         if mode is GenerationMode.POSITIVE:
-            case.path_parameters = _with_known_ids(case.path_parameters, callers.known, dice)
-            case.query = _with_known_ids(case.query, callers.known, dice)
-            case.body = _with_known_ids(case.body, callers.known, dice)
+            case.path_parameters = callers.ids.put_into(case.path_parameters, dice)
+            case.query = callers.ids.put_into(case.query, dice)
+            case.body = callers.ids.put_into(case.body, dice)
             if "If-Match" in case.headers:
                 case.headers["If-Match"] = etag(dice.choice([1, 1, 2]))
         response = case.call(headers=callers.headers[role])
         statuses.append(response.status_code)
         case.validate_response(response, checks=CHECKS)
         if response.status_code < 300 and "json" in response.headers.get("content-type", [""])[0]:
-            callers.learn(response.json())
+            callers.ids.learn(response.json())
 
     send()
     return statuses
@@ -207,12 +140,7 @@ def _try_all(app: FastAPI, issuer: TestIssuer) -> None:
 def _try_operations(app: FastAPI, issuer: TestIssuer) -> None:
     schema = schemathesis.openapi.from_asgi("/openapi.json", app)
     callers = Callers(issuer)
-    welcome = {
-        (route.path, method): _required_roles(route.dependant)
-        for route in iter_route_contexts(app.routes)
-        if isinstance(route.original_route, APIRoute)
-        for method in route.methods or ()
-    }
+    welcome = welcome_roles(app)
     operations = []
     for result in schema.get_all_operations():
         assert isinstance(result, Ok), result
@@ -220,8 +148,9 @@ def _try_operations(app: FastAPI, issuer: TestIssuer) -> None:
     lists = [o for o in operations if o.method == "get" and "{" not in o.path]
     posts = [o for o in operations if o.method == "post"]
     others = [o for o in operations if o not in lists and o not in posts]
-    # Lists tell the ids for what follows; afterwards they have more to show.
-    for operation in (*lists, *posts, *others, *lists):
+    for operation in lists:
+        _try(operation, st.just(Role.FEDERAL_STAFF), callers, GenerationMode.POSITIVE, LEARNING)
+    for operation in (*posts, *others, *lists):
         who = callers.mostly(welcome[operation.path, operation.method.upper()])
         statuses = _try(operation, who, callers, GenerationMode.POSITIVE, VALID)
         with contextlib.suppress(Unsatisfiable):  # what takes nothing cannot be asked wrongly
