@@ -258,6 +258,25 @@ async def test_poison_on_the_topic_stops_its_key_and_no_other(
         worker.kill()
 
 
+async def test_a_header_that_is_no_text_parks_its_record_and_loses_no_other(
+    on_kafka: None, settings: Settings, database: Database, tmp_path: Path
+) -> None:
+    ill, well = record_of(count(uuid7(), 1)), record_of(count(uuid7(), 1))
+    await send_raw(settings, ill.raw_key or b"", ill.payload or b"", [*ill.headers, ("note", b"\xff")])
+    await send_raw(settings, well.raw_key or b"", well.payload or b"", [*well.headers, ("reply_to", b"elsewhere")])
+    worker = Worker(settings, tmp_path / "worker.log")
+    try:
+        await worker.ready()
+
+        async def settled() -> bool:
+            return await counted(database) == 1 and len(await parked(database)) == 1
+
+        await eventually(settled)
+        assert (await parked(database))[0].code == "unreadable"
+    finally:
+        worker.kill()
+
+
 async def test_one_trace_from_the_request_to_the_last_consumer(
     on_kafka: None,
     settings: Settings,

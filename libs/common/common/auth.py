@@ -1,8 +1,10 @@
 """Who calls, with which roles, and over which organisations: bearer tokens of any OIDC issuer."""
 
 import asyncio
+import hashlib
 import json
 import time
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -21,6 +23,9 @@ from common.errors import Forbidden, Unauthenticated
 _REFRESH_SECONDS = 300.0
 _SHORTEST_REFRESH = 10.0
 """A token with an unknown key makes us look again, but not more often than this."""
+
+_LEEWAY_SECONDS = 30
+_REMEMBERED_TOKENS = 10_000
 
 
 class Role(StrEnum):
@@ -50,13 +55,22 @@ class Principal:
 
     @property
     def sees_everything(self) -> bool:
-        """Federal staff, and internal apps and auditors without an organisation, are not cut to a subtree."""
-        whole = {Role.FEDERAL_STAFF, Role.INTERNAL_APP, Role.AUDITOR}
-        return self.organisation_id is None and bool(self.roles & whole)
+        """Federal staff, and internal apps and auditors without an organisation, are not cut to a subtree.
+
+        Staff of one organisation whose token names none see nothing, whatever they may read besides:
+        an auditor's reach must not become a chairperson's.
+        """
+        if self.organisation_id is not None:
+            return False
+        readers = {Role.INTERNAL_APP, Role.AUDITOR}
+        return Role.FEDERAL_STAFF in self.roles or bool(self.roles & readers and not self.roles & set(STAFF))
 
 
 class TokenVerifier:
-    """Verifies tokens by the issuer's JWKS, which it keeps and refreshes."""
+    """Verifies tokens by the issuer's JWKS, which it keeps and refreshes.
+
+    A verified token is remembered, by its hash, until it expires or the keys are fetched anew.
+    """
 
     def __init__(self, jwks_url: str, issuer: str, audience: str) -> None:
         self._url = jwks_url
@@ -65,9 +79,15 @@ class TokenVerifier:
         self._keys: dict[str, jwt.PyJWK] = {}
         self._fetched = -_REFRESH_SECONDS
         self._lock = asyncio.Lock()
+        self._verified: OrderedDict[bytes, tuple[Principal, float]] = OrderedDict()
 
     async def verify(self, token: str) -> Principal:
         """Raises Unauthenticated with a reason that helps an honest caller."""
+        digest = hashlib.sha256(token.encode()).digest()
+        remembered = self._verified.get(digest)
+        if remembered and time.time() < remembered[1] and self._age() <= _REFRESH_SECONDS:
+            self._verified.move_to_end(digest)
+            return remembered[0]
         try:
             header = jwt.get_unverified_header(token)
             key = await self._key(str(header.get("kid", "")))
@@ -77,14 +97,21 @@ class TokenVerifier:
                 algorithms=["ES256", "RS256", "EdDSA"],
                 issuer=self._issuer,
                 audience=self._audience,
-                leeway=30,
+                leeway=_LEEWAY_SECONDS,
                 options={"require": ["exp", "iat", "sub"]},
             )
-            return _principal(claims)
+            principal = _principal(claims)
         except jwt.ExpiredSignatureError:
             raise Unauthenticated("The token has expired; get a new one.") from None
         except (jwt.PyJWTError, ValueError, TypeError, AttributeError):
             raise Unauthenticated("The token is not one of the trusted issuer for this audience.") from None
+        self._verified[digest] = (principal, int(claims["exp"]) + _LEEWAY_SECONDS)
+        if len(self._verified) > _REMEMBERED_TOKENS:
+            self._verified.popitem(last=False)
+        return principal
+
+    def _age(self) -> float:
+        return time.monotonic() - self._fetched
 
     async def published_keys(self) -> set[str]:
         """The ids of the issuer's keys, fetched now. Raises OSError or httpx.HTTPError when it is away."""
@@ -92,10 +119,10 @@ class TokenVerifier:
         return set(self._keys)
 
     async def _key(self, kid: str) -> jwt.PyJWK:
-        age = time.monotonic() - self._fetched
+        age = self._age()
         if age > _REFRESH_SECONDS or (kid not in self._keys and age > _SHORTEST_REFRESH):
             async with self._lock:
-                if time.monotonic() - self._fetched >= min(age, _SHORTEST_REFRESH):
+                if self._age() >= min(age, _SHORTEST_REFRESH):
                     await self._refresh()
         if kid not in self._keys:
             raise Unauthenticated("The token is signed with a key that the issuer does not publish.")
@@ -111,6 +138,7 @@ class TokenVerifier:
                     response.raise_for_status()
                     document = response.json()
             self._keys = {key.key_id or "": key for key in jwt.PyJWKSet.from_dict(document).keys}
+            self._verified.clear()
         except (OSError, httpx.HTTPError, ValueError, jwt.PyJWTError):
             # Keys once fetched stay good while the issuer is away; without any there is nobody to trust.
             if not self._keys:

@@ -1,14 +1,17 @@
 """The database: one engine a process, one session a request or a batch, one commit at the edge."""
 
+import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 
 import asyncpg
 import orjson
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy import event
+from sqlalchemy.exc import DBAPIError, DisconnectionError, InterfaceError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.ext.asyncio import async_sessionmaker as sessionmaker
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from common.outbox import OutboxSession
 from common.settings import Settings
@@ -16,6 +19,9 @@ from common.settings import Settings
 # SQLSTATE classes that say «later», not «never»: connection, rollback (deadlock, serialisation),
 # resources, lock not available, operator intervention, system error.
 _TRANSIENT_CLASSES = frozenset({"08", "40", "53", "55", "57", "58"})
+
+_PING_AFTER_SECONDS = 5.0
+"""A connection used so recently is not asked whether it lives: the question costs three round trips."""
 
 
 @dataclass(frozen=True)
@@ -30,13 +36,13 @@ class Database:
             settings.database_url.get_secret_value(),
             pool_size=settings.database_pool,
             max_overflow=settings.database_pool,
-            pool_pre_ping=True,
             # Parameters are personal data in the registry: never in an exception's text.
             hide_parameters=True,
             json_serializer=lambda value: orjson.dumps(value).decode(),
             json_deserializer=orjson.loads,
             connect_args={"server_settings": {"timezone": "UTC"}, "timeout": 10},
         )
+        _check_idle_connections(engine)
         sessions = sessionmaker(
             engine,
             expire_on_commit=False,
@@ -52,6 +58,24 @@ class Database:
 
     async def close(self) -> None:
         await self.engine.dispose()
+
+
+def _check_idle_connections(engine: AsyncEngine) -> None:
+    """Replace a connection that the server has closed, or that was idle and does not answer."""
+
+    @event.listens_for(engine.sync_engine, "checkin")
+    def remember(_connection: Any, record: ConnectionPoolEntry) -> None:
+        record.info["used_at"] = time.monotonic()
+
+    @event.listens_for(engine.sync_engine, "checkout")
+    def check(connection: Any, record: ConnectionPoolEntry, _proxy: Any) -> None:
+        if connection.driver_connection.is_closed():
+            raise DisconnectionError
+        if time.monotonic() - record.info.get("used_at", time.monotonic()) > _PING_AFTER_SECONDS:
+            try:
+                connection.ping()
+            except Exception as error:
+                raise DisconnectionError from error
 
 
 async def raw(connection: AsyncConnection) -> "asyncpg.Connection[Any]":

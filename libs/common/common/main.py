@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import gc
 import os
 import signal
 import sys
@@ -38,8 +39,12 @@ def run(service: Service, arguments: Sequence[str] | None = None) -> None:
         # uvicorn raises the signal again once all is shut down well: that end is a success.
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
         build = build_api if command == "api" else build_worker
+        app = build(service, settings)
+        # What stands now stays for good: full collections need not walk it again.
+        gc.collect()
+        gc.freeze()
         uvicorn.run(
-            build(service, settings),
+            app,
             host=settings.http_host,
             port=settings.http_port,
             log_config=None,

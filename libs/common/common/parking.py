@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
@@ -23,7 +24,7 @@ class Record:
     payload: bytes | None
     headers: tuple[tuple[str, bytes], ...]
 
-    @property
+    @cached_property
     def key(self) -> str:
         """What order is kept by. A record without a key is ordered with its partition's others of that kind."""
         if self.raw_key is None:

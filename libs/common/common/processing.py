@@ -3,9 +3,9 @@
 import asyncio
 import random
 import time
+from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -24,8 +24,6 @@ class Processor:
         self.subscription = subscription
         self._database = database
         self._failures = 0
-        # Label look-ups cost more than the increments.
-        self._consumed: dict[str, Any] = {}
 
     async def process(self, records: Sequence[Record]) -> None:
         """Apply a batch and commit. Raises only when the infrastructure is at fault, after a pause."""
@@ -55,11 +53,8 @@ class Processor:
         latency = telemetry.EFFECT_LATENCY.labels(sub.consumer)
         for delivery in batch.done:
             latency.observe(max(0.0, done - delivery.envelope.time.timestamp()))
-            counter = self._consumed.get(delivery.envelope.type)
-            if counter is None:
-                counter = telemetry.CONSUMED.labels(sub.consumer, sub.topic.name, delivery.envelope.type)
-                self._consumed[delivery.envelope.type] = counter
-            counter.inc()
+        for event_type, count in Counter(delivery.envelope.type for delivery in batch.done).items():
+            telemetry.CONSUMED.labels(sub.consumer, sub.topic.name, event_type).inc(count)
         for name, count in batch.duplicates.items():
             telemetry.DUPLICATE.labels(sub.consumer, name).inc(count)
         if batch.unknown:

@@ -1,6 +1,6 @@
 """What a service keeps of other services' aggregates: their last state, or every state they ever had."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import orjson
@@ -25,25 +25,24 @@ class Projection:
     def __init__(self, table: type[SQLModel], key: str) -> None:
         self.table = _target(table, key, "version")
         self.key = key
-        self._columns = _projected(self.table)
-        updates = ", ".join(f"{name} = excluded.{name}" for name in self._columns if name != key)
+        columns = _projected(self.table)
+        updates = ", ".join(f"{name} = excluded.{name}" for name in columns if name != key)
         self._upsert = _insert(
             self.table,
-            self._columns,
+            columns,
             order=key,
             conflict=f"({key}) do update set {updates} where t.version < excluded.version",
         )
 
     async def apply(self, session: AsyncSession, events: Sequence[Event]) -> None:
-        newest: dict[str, Event] = {}
+        newest: dict[Any, Event] = {}
         for event in events:
-            seen = newest.get(event.key)
+            key = getattr(event, self.key)
+            seen = newest.get(key)
             if seen is None or seen.version < event.version:
-                newest[event.key] = event
-        wanted = set(self._columns)
-        await _write(
-            session, self._upsert, (event.model_dump(mode="json", include=wanted) for event in newest.values())
-        )
+                newest[key] = event
+        # Whole events: the database takes the fields that it has columns for.
+        await _write(session, self._upsert, [event.model_dump_json() for event in newest.values()])
 
 
 class Facts:
@@ -69,11 +68,13 @@ class Facts:
         await _write(
             session,
             self._insert,
-            (
-                event.model_dump(mode="json", include=self._fields)
-                | {"event_type": envelope.type, "recorded_at": envelope.time}
+            [
+                orjson.dumps(
+                    event.model_dump(mode="json", include=self._fields)
+                    | {"event_type": envelope.type, "recorded_at": envelope.time}
+                ).decode()
                 for envelope, event in stamped
-            ),
+            ],
         )
 
 
@@ -100,6 +101,7 @@ def _insert(target: sa.Table, columns: Sequence[str], order: str, conflict: str)
     )
 
 
-async def _write(session: AsyncSession, statement: sa.TextClause, rows: Iterable[dict[str, Any]]) -> None:
-    if body := list(rows):
-        await session.execute(statement, {"rows": orjson.dumps(body).decode()})
+async def _write(session: AsyncSession, statement: sa.TextClause, rows: Sequence[str]) -> None:
+    """`rows` are JSON objects."""
+    if rows:
+        await session.execute(statement, {"rows": f"[{','.join(rows)}]"})

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import random
 import ssl
+from collections import Counter
 from typing import Any
 
 import sqlalchemy as sa
@@ -130,15 +131,13 @@ class Relay:
             if not rows:
                 return 0
             acknowledgements = [
-                await producer.send(
-                    row.topic, row.payload, key=row.key.encode(), headers=dump_headers(row.headers)
-                )
-                for row in rows
+                await producer.send(topic, payload, key=key.encode(), headers=dump_headers(headers))
+                for _, topic, key, payload, headers in rows
             ]
             await asyncio.gather(*acknowledgements)
             await connection.execute(_MOVE, {"ids": [row.id for row in rows]})
-        for row in rows:
-            telemetry.OUTBOX_PUBLISHED.labels(row.topic).inc()
+        for topic, count in Counter(row.topic for row in rows).items():
+            telemetry.OUTBOX_PUBLISHED.labels(topic).inc(count)
         return len(rows)
 
     async def _watch_backlog(self) -> None:

@@ -5,9 +5,10 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer
+from aiokafka import AIOKafkaConsumer, ConsumerRecord
 from faststream import AckPolicy
-from faststream.kafka import KafkaBroker, KafkaMessage
+from faststream.kafka import KafkaBroker
+from faststream.kafka.message import KafkaAckableMessage
 from faststream.security import BaseSecurity, SASLPlaintext, SASLScram256, SASLScram512
 
 from common import telemetry
@@ -18,11 +19,13 @@ from common.processing import Processor
 from common.relay import kafka_security
 from common.settings import Settings
 
+Records = tuple[ConsumerRecord, ...]
+
 POLL_INTERVAL_SECONDS = 300.0
 """Kafka takes a worker that has not polled for so long out of the group; so does liveness."""
 
 
-async def _raw(message: Any) -> Any:
+async def _raw(message: KafkaAckableMessage) -> Any:
     """A decoder that does nothing: a poison record must meet our own code, not FastStream's."""
     return message.raw_message
 
@@ -53,38 +56,45 @@ class Streams:
             client_id=f"{service}-worker",
             graceful_timeout=settings.shutdown_seconds,
             security=_security(settings),
-            logger=logging.getLogger("faststream"),
+            # Not FastStream's own logger, which prints exceptions with their texts: this one ends in our log.
+            logger=logging.getLogger("union.streams"),
+            # Injection into the handler and its validation of every record cost as much as all of our work.
+            apply_types=False,
         )
         self._subscribers: list[tuple[Subscription, Any]] = []
         self._polled = time.monotonic()
         for subscription in subscriptions:
-            subscriber = self._broker.subscriber(
-                subscription.topic.name,
-                group_id=subscription.consumer,
-                batch=True,
-                decoder=_raw,
-                max_records=settings.consumer_batch,
-                batch_timeout_ms=50,
-                fetch_max_wait_ms=50,
-                auto_offset_reset="earliest",
-                # The only policy that commits what was processed and nothing else.
-                ack_policy=AckPolicy.NACK_ON_ERROR,
-                max_poll_interval_ms=int(POLL_INTERVAL_SECONDS * 1000),
-                session_timeout_ms=10_000,
-                heartbeat_interval_ms=3_000,
-            )
-            subscriber(self._handler(subscription, Processor(subscription, database)))
-            self._subscribers.append((subscription, subscriber))
+            self._subscribe(subscription, Processor(subscription, database), settings)
 
-    def _handler(
-        self, subscription: Subscription, processor: Processor
-    ) -> Callable[[KafkaMessage], Awaitable[None]]:
-        async def handle(message: KafkaMessage) -> None:
+    def _subscribe(self, subscription: Subscription, processor: Processor, settings: Settings) -> None:
+        async def parse(records: Records) -> KafkaAckableMessage:
+            # FastStream's parser fails on a header that is not UTF-8, and the loop goes on past the whole batch;
+            # it also answers to whatever topic a header `reply_to` names.
+            return KafkaAckableMessage(raw_message=records, body=b"", consumer=subscriber.consumer)
+
+        subscriber: Any = self._broker.subscriber(
+            subscription.topic.name,
+            group_id=subscription.consumer,
+            batch=True,
+            parser=parse,
+            decoder=_raw,
+            max_records=settings.consumer_batch,
+            batch_timeout_ms=50,
+            fetch_max_wait_ms=50,
+            auto_offset_reset="earliest",
+            # The only policy that commits what was processed and nothing else.
+            ack_policy=AckPolicy.NACK_ON_ERROR,
+            max_poll_interval_ms=int(POLL_INTERVAL_SECONDS * 1000),
+            session_timeout_ms=10_000,
+            heartbeat_interval_ms=3_000,
+        )
+        subscriber(self._handler(subscription, processor))
+        self._subscribers.append((subscription, subscriber))
+
+    def _handler(self, subscription: Subscription, processor: Processor) -> Callable[[Records], Awaitable[None]]:
+        async def handle(batch: Records) -> None:
             self._polled = time.monotonic()
-            records = [
-                Record(r.topic, r.partition, r.offset, r.key, r.value, tuple(r.headers))
-                for r in message.raw_message
-            ]
+            records = [Record(r.topic, r.partition, r.offset, r.key, r.value, tuple(r.headers)) for r in batch]
             await processor.process(records)
             self.measure()
 

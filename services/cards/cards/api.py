@@ -6,8 +6,9 @@ from uuid import UUID
 
 from fastapi import Depends, Header, Query, Request, Response
 
-from cards import commands, qr, queries, rules
+from cards import commands, qr, queries
 from cards.commands import CardTerms
+from cards.models import PlasticBatch
 from cards.queries import SeenCard
 from cards.schemas import (
     BatchRequest,
@@ -20,12 +21,14 @@ from cards.schemas import (
     Jwks,
     MemberCount,
     ProducedRequest,
+    StepView,
 )
 from cards.status_list import StatusListPublisher
 from cards.verify import STATUS_LIST_TYPE
 from common import app
 from common.auth import STAFF, Principal, Role, require
 from common.http import Page, PageDep, ReadSessionDep, SessionDep, etag
+from common.types import masked
 
 router = app.router(tags=["cards"])
 public = app.router(prefix="", tags=["verification"])
@@ -47,6 +50,19 @@ def _terms(request: Request) -> CardTerms:
     return terms
 
 
+def _card_view(seen: SeenCard, holder: UUID | None = None) -> CardView:
+    """`holder` is the member who asks; nobody else reads the whole number, and no POST answers with it."""
+    own = seen.card.member_id == holder
+    number = seen.card.number if own else masked(seen.card.number)
+    return CardView.model_validate(
+        {**seen.card.model_dump(), "organisation_id": seen.organisation_id, "number": number}
+    )
+
+
+def _batch_view(batch: PlasticBatch) -> BatchView:
+    return BatchView.model_validate(batch, from_attributes=True)
+
+
 TermsDep = Annotated[CardTerms, Depends(_terms)]
 
 
@@ -61,7 +77,7 @@ async def list_cards(
 ) -> Page[CardView]:
     """Cards within the caller's scope; a member's own."""
     seen, cursor = await queries.cards(session, principal, page, member_id, organisation_id, status)
-    return Page(items=[CardView.of(card, _holder(principal)) for card in seen], next_cursor=cursor)
+    return Page(items=[_card_view(card, _holder(principal)) for card in seen], next_cursor=cursor)
 
 
 @router.get("/cards/{card_id}")
@@ -71,7 +87,11 @@ async def read_card(
     """One card with every step of its life."""
     seen = await queries.card(session, principal, card_id)
     response.headers["ETag"] = etag(seen.card.version)
-    return CardDetail.with_steps(seen, await queries.steps(session, card_id), _holder(principal))
+    holder = _holder(principal)
+    steps = [StepView.model_validate(step, from_attributes=True) for step in await queries.steps(session, card_id)]
+    if seen.card.member_id == holder:
+        steps = [step.model_copy(update={"actor": None}) for step in steps]
+    return CardDetail(**_card_view(seen, holder).model_dump(), steps=steps)
 
 
 @router.get(
@@ -87,8 +107,7 @@ async def read_qr(
     accept: Annotated[str, Header(max_length=200)] = "text/plain",
 ) -> Response:
     """The card's QR code: its text, or a picture of it for `Accept: image/svg+xml`."""
-    seen = await queries.card(session, principal, card_id)
-    rules.check_has_qr(seen.card)
+    seen = await queries.card_with_qr(session, principal, card_id)
     code = qr.text(seen.card, request.app.state.signing_key)
     wants_picture = _SVG in accept.lower()
     return Response(
@@ -106,7 +125,7 @@ async def block_card(
     seen = await queries.card(session, principal, card_id)
     card = await commands.block_card(session, card_id, body.reason, principal.subject, datetime.now(UTC))
     response.headers["ETag"] = etag(card.version)
-    return CardView.of(SeenCard(card, seen.organisation_id))
+    return _card_view(SeenCard(card, seen.organisation_id))
 
 
 @router.post("/cards/{card_id}/replace", status_code=201)
@@ -118,7 +137,7 @@ async def replace_card(
     card = await commands.replace_card(session, seen.card, terms, principal.subject, datetime.now(UTC))
     response.headers["ETag"] = etag(card.version)
     response.headers["Location"] = f"/v1/cards/{card.card_id}"
-    return CardView.of(SeenCard(card, seen.organisation_id))
+    return _card_view(SeenCard(card, seen.organisation_id))
 
 
 @router.post("/plastic-batches", status_code=201)
@@ -132,14 +151,14 @@ async def order_batch(
     )
     response.headers["ETag"] = etag(batch.version)
     response.headers["Location"] = f"/v1/plastic-batches/{batch.batch_id}"
-    return BatchView.of(batch)
+    return _batch_view(batch)
 
 
 @router.get("/plastic-batches")
 async def list_batches(session: ReadSessionDep, principal: OverseerDep, page: PageDep) -> Page[BatchView]:
     """Plastic batches within the caller's scope."""
     batches, cursor = await queries.batches(session, principal, page)
-    return Page(items=[BatchView.of(batch) for batch in batches], next_cursor=cursor)
+    return Page(items=[_batch_view(batch) for batch in batches], next_cursor=cursor)
 
 
 @router.get("/plastic-batches/{batch_id}")
@@ -148,7 +167,7 @@ async def read_batch(
 ) -> BatchView:
     batch = await queries.batch(session, principal, batch_id)
     response.headers["ETag"] = etag(batch.version)
-    return BatchView.of(batch)
+    return _batch_view(batch)
 
 
 @router.post("/plastic-batches/{batch_id}/produced")
@@ -159,7 +178,7 @@ async def mark_produced(
     await queries.batch(session, principal, batch_id)
     batch = await commands.mark_produced(session, batch_id, body.spoiled, principal.subject, datetime.now(UTC))
     response.headers["ETag"] = etag(batch.version)
-    return BatchView.of(batch)
+    return _batch_view(batch)
 
 
 @router.post("/plastic-batches/{batch_id}/dispatched")
@@ -170,7 +189,7 @@ async def mark_dispatched(
     await queries.batch(session, principal, batch_id)
     batch = await commands.mark_dispatched(session, batch_id, datetime.now(UTC))
     response.headers["ETag"] = etag(batch.version)
-    return BatchView.of(batch)
+    return _batch_view(batch)
 
 
 @router.post("/plastic-batches/{batch_id}/handed-over")
@@ -181,7 +200,7 @@ async def mark_handed_over(
     await queries.batch(session, principal, batch_id)
     batch = await commands.mark_handed_over(session, batch_id, principal.subject, datetime.now(UTC))
     response.headers["ETag"] = etag(batch.version)
-    return BatchView.of(batch)
+    return _batch_view(batch)
 
 
 @router.get("/member-counts")

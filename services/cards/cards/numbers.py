@@ -1,6 +1,5 @@
 """Numbers that tell nothing: card numbers and status indices by keyed permutations of one counter."""
 
-import hashlib
 import hmac
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,7 +33,7 @@ class Permutation:
         modulus, other = self.left, self.right
         for round_number in range(_ROUNDS):
             message = round_number.to_bytes(1, "big") + b.to_bytes(16, "big")
-            noise = int.from_bytes(hmac.digest(self.key, message, hashlib.sha256)[:16], "big")
+            noise = int.from_bytes(hmac.digest(self.key, message, "sha256")[:16], "big")
             a, b = b, (a + noise) % modulus
             modulus, other = other, modulus
         return a * self.right + b
@@ -98,4 +97,4 @@ class NumberScheme:
 
 
 def _derived(key: bytes, purpose: str) -> bytes:
-    return hmac.digest(key, purpose.encode(), hashlib.sha256)
+    return hmac.digest(key, purpose.encode(), "sha256")

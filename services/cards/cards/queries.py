@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
+from cards import rules
 from cards.models import LIVE, Card, CardStep, Member, Organisation, PlasticBatch
 from common.auth import Principal, Role, in_scope, subtree
 from common.errors import NotFound
@@ -70,6 +71,13 @@ async def card(session: AsyncSession, principal: Principal, card_id: UUID) -> Se
     if row is None:
         raise NotFound("card", card_id)
     return SeenCard(row[0], row[1])
+
+
+async def card_with_qr(session: AsyncSession, principal: Principal, card_id: UUID) -> SeenCard:
+    """The same; raises CardNotLive for a card that has ended."""
+    seen = await card(session, principal, card_id)
+    rules.check_has_qr(seen.card)
+    return seen
 
 
 async def steps(session: AsyncSession, card_id: UUID) -> Sequence[CardStep]:

@@ -1,16 +1,12 @@
 """Request and response bodies."""
 
-from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from cards import rules
-from cards.models import CardStep, PlasticBatch
-from cards.queries import SeenCard
-from common.types import masked
+_LONGEST_LIST = 10_000
 
 CardStatus = Literal["requested", "issued", "active", "blocked", "replaced", "expired"]
 
@@ -25,14 +21,14 @@ class BlockRequest(_Request):
 
 class BatchRequest(_Request):
     organisation_id: UUID
-    member_ids: Annotated[list[UUID], Field(min_length=1, max_length=rules.LARGEST_BATCH)] | None = Field(
+    member_ids: Annotated[list[UUID], Field(min_length=1, max_length=_LONGEST_LIST)] | None = Field(
         default=None, description="Absent: every member of the organisation's subtree who may have a plastic card"
     )
 
 
 class ProducedRequest(_Request):
     spoiled: list[UUID] = Field(
-        default_factory=list, max_length=rules.LARGEST_BATCH, description="Cards that the factory spoiled"
+        default_factory=list, max_length=_LONGEST_LIST, description="Cards that the factory spoiled"
     )
 
 
@@ -50,15 +46,6 @@ class CardView(BaseModel):
     created_at: datetime
     version: int
 
-    @classmethod
-    def of(cls, seen: SeenCard, holder: UUID | None = None) -> "CardView":
-        """`holder` is the member who asks; nobody else reads the whole number."""
-        card = seen.card
-        fields = {name: getattr(card, name) for name in cls.model_fields if name != "organisation_id"}
-        if card.member_id != holder:
-            fields["number"] = masked(card.number)
-        return cls(organisation_id=seen.organisation_id, **fields)
-
 
 class StepView(BaseModel):
     status: CardStatus
@@ -69,15 +56,6 @@ class StepView(BaseModel):
 
 class CardDetail(CardView):
     steps: list[StepView]
-
-    @classmethod
-    def with_steps(cls, seen: SeenCard, steps: Sequence[CardStep], holder: UUID | None) -> "CardDetail":
-        view = CardView.of(seen, holder)
-        own = seen.card.member_id == holder
-        told = [
-            StepView.model_validate({**step.model_dump(), "actor": None if own else step.actor}) for step in steps
-        ]
-        return cls(**view.model_dump(), steps=told)
 
 
 class BatchView(BaseModel):
@@ -91,10 +69,6 @@ class BatchView(BaseModel):
     created_at: datetime
     changed_at: datetime
     version: int
-
-    @classmethod
-    def of(cls, batch: PlasticBatch) -> "BatchView":
-        return cls.model_validate(batch.model_dump())
 
 
 class MemberCount(BaseModel):

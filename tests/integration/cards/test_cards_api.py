@@ -1,5 +1,6 @@
 """Cards over HTTP: what the holder sees, what staff see, blocking and replacing."""
 
+import asyncio
 from typing import Any
 from uuid import UUID
 
@@ -203,3 +204,22 @@ async def test_the_headline_counts_live_cards_and_the_counts_are_those_of_the_re
     expected = {str(region.school): 1, str(region.foreign): 2}
     assert counts == [{"organisation_id": one, "members": expected[one]} for one in sorted(expected)]
     assert rest["next_cursor"] is None
+
+
+async def test_of_many_replacements_at_once_one_wins(
+    client: Client, issuer: TestIssuer, anna: Person, cards_of: CardsOf
+) -> None:
+    (card,) = await cards_of(anna)
+    address, headers = f"/v1/cards/{card.card_id}/replace", holder(issuer, anna)
+    answers = await asyncio.gather(*(client.post(address, headers=headers) for _ in range(6)))
+    assert sorted(answer.status_code for answer in answers) == [201, 409, 409, 409, 409, 409]
+    assert [c.status for c in await cards_of(anna)] == ["replaced", "active"]
+
+
+async def test_a_replacement_and_a_leaving_at_once_leave_no_live_card(
+    client: Client, issuer: TestIssuer, anna: Person, deliver: Deliver, cards_of: CardsOf
+) -> None:
+    (card,) = await cards_of(anna)
+    address, headers = f"/v1/cards/{card.card_id}/replace", holder(issuer, anna)
+    await asyncio.gather(client.post(address, headers=headers), deliver(anna.left()))
+    assert {c.status for c in await cards_of(anna)} <= {"replaced", "blocked"}

@@ -94,7 +94,8 @@ class World:
         }
 
     async def apply(self, organisation: UUID, **fields: Any) -> dict[str, Any]:
-        return done(await self.client.post("/v1/applications", json=self.application(organisation, **fields)), 201)
+        response = await self.client.post("/v1/applications", json=self.application(organisation, **fields))
+        return dict(done(response, 201))
 
     async def member(self, organisation: UUID, **fields: Any) -> str:
         """An admitted member's id."""

@@ -1,7 +1,6 @@
 """The registers of the example region come into the base, once."""
 
 import json
-from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -27,6 +26,10 @@ def files() -> list[Path]:
     return sorted((OMSK / "members").iterdir())
 
 
+def names_in(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
+
+
 async def counts(database: Database) -> dict[str, int]:
     tables = ("organisation", "person", "member", "membership", "outbox", "consent", "import_file")
     async with database.sessions() as session:
@@ -46,7 +49,7 @@ async def test_a_region_is_imported_once(database: Database, published: Any, tmp
     assert [file.done for file in seen] == list(range(1, EXPECTED["files"] + 1))
     for outcome in ("accepted", "duplicate", "rejected"):
         assert first.totals[outcome] + rest.totals[outcome] == EXPECTED[outcome]
-    assert len(list(tmp_path.iterdir())) == EXPECTED["files"] - 3
+    assert names_in(tmp_path) == {f"{path.name}.xlsx" for path in files()[3:]}
 
     after = await counts(database)
     assert after["person"] == after["member"] == after["membership"] == EXPECTED["accepted"]
@@ -110,10 +113,10 @@ async def test_a_file_that_is_no_register_is_refused_and_the_others_come_in(
 
 
 @pytest.fixture
-def environment(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[CliRunner]:
+def environment(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> CliRunner:
     monkeypatch.setenv("UNION_DATABASE_URL", settings.database_url.get_secret_value())
     monkeypatch.setenv("UNION_JWKS_URL", settings.jwks_url)
-    yield CliRunner()
+    return CliRunner()
 
 
 def test_the_operator_imports_from_the_command_line(environment: CliRunner, tmp_path: Path) -> None:
@@ -131,7 +134,7 @@ def test_the_operator_imports_from_the_command_line(environment: CliRunner, tmp_
     assert "T02.csv: imported, accepted " in result.output
     totals = json.loads(report.read_text())["totals"]
     assert totals["files"] == 2
-    assert {path.name for path in (tmp_path / "marked").iterdir()} == {"T02.csv.xlsx", "T05.csv.xlsx"}
+    assert names_in(tmp_path / "marked") == {"T02.csv.xlsx", "T05.csv.xlsx"}
     again = environment.invoke(import_app, arguments)
     assert "T05.csv: already imported" in again.output
     wrong = environment.invoke(import_app, ["organisations", str(report)])

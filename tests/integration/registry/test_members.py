@@ -27,7 +27,7 @@ async def test_staff_read_members_of_their_organisation_with_names(
         row = (
             await session.execute(sa.text("select whose, count from access_log where action = 'list_members'"))
         ).one()
-    assert ([str(key) for key in row.whose], row.count) == ([member], 1)
+    assert ([str(key) for key in row.whose], row[1]) == ([member], 1)
 
 
 async def test_members_are_filtered_by_organisation_and_status(world: Any, done: Any) -> None:

@@ -30,7 +30,11 @@ async def test_a_member_moves_when_the_other_organisation_accepts(
     refused(await world.client.post(f"{path}/accept", json=accept, headers=sender), 404, "not_found")
     receiver = world.staff("primary_staff", world.other)
     waiting = done(await world.client.get("/v1/transfers", params={"status": "released"}, headers=receiver))
-    assert [item["transfer_id"] for item in waiting["items"]] == [transfer["transfer_id"]]
+    assert [(item["transfer_id"], item["first_name"]) for item in waiting["items"]] == [
+        (transfer["transfer_id"], "Анна")
+    ]
+    unseen = done(await world.client.get("/v1/transfers", headers=world.staff("auditor")))
+    assert [(item["last_name"], item["birth_date"]) for item in unseen["items"]] == [(None, None)]
     assert done(await world.client.post(f"{path}/accept", json=accept, headers=receiver))["status"] == "accepted"
     assert await counts(world, done) == {str(world.other): 1}
     (event,) = await published(MemberTransferred)

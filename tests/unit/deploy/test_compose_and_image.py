@@ -26,19 +26,21 @@ SECRETS = (
     "UNION_POSTGRES_PASSWORD",
     *(f"UNION_{service.upper()}_DB_PASSWORD" for service in SERVICES),
 )
+KEY_FILES = ("UNION_CARD_SIGNING_KEY_FILE", "UNION_CARD_NUMBER_KEY_FILE")
 
 
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """What an operator puts into .env, with a value for each secret that occurs nowhere else."""
     folder = tmp_path_factory.mktemp("operator")
-    key = folder / "card-signing-key.pem"
-    key.write_text("not a key")
+    keys = {name: folder / name for name in KEY_FILES}
+    for key in keys.values():
+        key.write_text("not a key")
     return {
         "PATH": os.environ["PATH"],
         "HOME": str(folder),
         "UNION_JWKS_URL": "https://issuer.example/jwks",
-        "UNION_CARD_SIGNING_KEY_FILE": str(key),
+        **{name: str(key) for name, key in keys.items()},
         **{name: uuid4().hex for name in SECRETS},
     }
 
@@ -72,7 +74,7 @@ def test_compose_accepts_the_file(environment: dict[str, str]) -> None:
     assert (checked.returncode, checked.stderr) == (0, "")
 
 
-@pytest.mark.parametrize("name", [*SECRETS, "UNION_JWKS_URL", "UNION_CARD_SIGNING_KEY_FILE"])
+@pytest.mark.parametrize("name", [*SECRETS, "UNION_JWKS_URL", *KEY_FILES])
 def test_compose_refuses_to_start_without_a_secret_and_says_which(environment: dict[str, str], name: str) -> None:
     checked = run_compose({**environment, name: ""}, "config", "--quiet")
 
@@ -134,7 +136,7 @@ def test_each_service_enters_its_own_database_with_its_own_password(
             assert url == f"postgresql+asyncpg://{service}:{password}@postgres:5432/{service}"
 
 
-def test_only_cards_is_given_the_key_that_signs_cards(compose: dict[str, Any]) -> None:
+def test_only_cards_is_given_the_keys_of_cards(compose: dict[str, Any]) -> None:
     holders = {name for name, spec in compose["services"].items() if spec.get("secrets")}
 
     assert holders == {"cards-migrate", "cards-api", "cards-worker"}

@@ -107,3 +107,4 @@ def test_a_short_name_is_enough_inside_its_district() -> None:
     assert TREE.match("СОШ № 1", within="L") == "L1"
     assert TREE.match("детский сад № 2", within="P") == "P2"
     assert TREE.match("СОШ № 1", within="P") is None
+    assert TREE.match("1", within="L") is None

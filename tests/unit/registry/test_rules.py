@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import date, timedelta
+from functools import partial
 from typing import get_args
 from uuid import UUID
 
@@ -59,7 +60,7 @@ def test_each_kind_stands_where_the_statutes_put_it() -> None:
         (kind, parent)
         for kind in kinds
         for parent in (None, *kinds)
-        if allowed(lambda kind=kind, parent=parent: rules.check_placement(kind, parent))
+        if allowed(partial(rules.check_placement, kind, parent))
     }
     inside = ("primary", "primary_with_territorial_rights", "structural_unit")
     assert placements == {

@@ -6,14 +6,15 @@ from uuid import UUID
 from fastapi import Request, Response
 
 from common import app
-from common.http import Page, PageDep, ReadSessionDep, SessionDep, etag
-from registry.api.dependencies import ReaderOrMember, Staff, StaffOrMember
+from common.http import Page, PageDep, SessionDep, etag
+from registry.api.dependencies import Purpose, ReaderOrMember, Staff, StaffOrMember
 from registry.commands import transfers as commands
+from registry.commands.audit import record_access
 from registry.config import RegistrySettings
 from registry.models import Transfer
 from registry.queries import people, reach
 from registry.schemas.fields import Reason
-from registry.schemas.people import AcceptRequest, TransferRequest, TransferStatus, TransferView
+from registry.schemas.people import AcceptRequest, TransferRequest, TransferState, TransferStatus, TransferView
 
 router = app.router(tags=["transfers"])
 
@@ -25,7 +26,7 @@ async def release_member(
     response: Response,
     session: SessionDep,
     principal: StaffOrMember,
-) -> TransferView:
+) -> TransferState:
     """Release a member to another organisation. The member stays until that one accepts."""
     now = datetime.now(UTC)
     settings: RegistrySettings = request.app.state.settings
@@ -38,43 +39,46 @@ async def release_member(
         settings.transfer_days,
         now,
     )
-    return _view(transfer, response)
+    return _state(transfer, response)
 
 
 @router.get("/transfers")
 async def list_transfers(
-    session: ReadSessionDep,
+    session: SessionDep,
     principal: ReaderOrMember,
     page: PageDep,
     status: TransferStatus | None = None,
     member_id: UUID | None = None,
+    purpose: Purpose = None,
 ) -> Page[TransferView]:
-    """Transfers from and to organisations within your reach, and your own."""
-    rows, cursor = await people.transfers(session, principal, page, status, member_id)
-    return Page(items=[TransferView.model_validate(row) for row in rows], next_cursor=cursor)
+    """Transfers from and to organisations within your reach, and your own; the reading of names is recorded."""
+    records, cursor = await people.transfers(session, principal, page, status, member_id)
+    named = [record.transfer.member_id for record in records if record.person]
+    record_access(session, principal.subject, "list_transfers", "member", named, purpose, datetime.now(UTC))
+    return Page(items=[TransferView.of(record.transfer, record.person) for record in records], next_cursor=cursor)
 
 
 @router.post("/transfers/{transfer_id}/accept")
 async def accept_transfer(
     transfer_id: UUID, body: AcceptRequest, response: Response, session: SessionDep, principal: Staff
-) -> TransferView:
+) -> TransferState:
     """Take the member on, up to the deadline. Seniority is kept."""
     now = datetime.now(UTC)
     await reach.check_receives(session, principal, transfer_id)
     day = body.effective_on or now.date()
-    return _view(await commands.accept_transfer(session, transfer_id, day, now), response)
+    return _state(await commands.accept_transfer(session, transfer_id, day, now), response)
 
 
 @router.post("/transfers/{transfer_id}/refuse")
 async def refuse_transfer(
     transfer_id: UUID, body: Reason, response: Response, session: SessionDep, principal: Staff
-) -> TransferView:
+) -> TransferState:
     """The member stays where they are."""
     await reach.check_receives(session, principal, transfer_id)
     transfer = await commands.refuse_transfer(session, transfer_id, body.reason, datetime.now(UTC))
-    return _view(transfer, response)
+    return _state(transfer, response)
 
 
-def _view(transfer: Transfer, response: Response) -> TransferView:
+def _state(transfer: Transfer, response: Response) -> TransferState:
     response.headers["ETag"] = etag(transfer.version)
-    return TransferView.model_validate(transfer)
+    return TransferState.model_validate(transfer)

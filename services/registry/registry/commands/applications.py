@@ -10,7 +10,7 @@ from uuid_utils.compat import uuid7
 from common.events.registry import ApplicationDecided, ApplicationSubmitted, MemberAdmitted
 from common.outbox import publish
 from registry import errors, rules
-from registry.commands.loading import active_organisation, lock_person_key, locked
+from registry.commands.loading import held_organisation, lock_person_key, locked
 from registry.commands.membership import consent_of, publish_member
 from registry.models import Application, Member, Membership, Organisation, Person
 
@@ -34,7 +34,7 @@ async def submit_application(
     now: datetime,
 ) -> Application:
     """Keep the applicant and the application. Whether the person is known already is not told here."""
-    organisation = await active_organisation(session, organisation_id)
+    organisation = await held_organisation(session, organisation_id)
     rules.check_takes_members(organisation)
     rules.check_date(person.birth_date, "birth_date", now.date())
     rules.check_date(wished_on, "effective_on", now.date())
@@ -76,7 +76,7 @@ async def admit_applicant(
     application = await locked(session, Application, application_id)
     rules.check_undecided(application)
     rules.check_date(effective_on, "effective_on", now.date())
-    organisation = await active_organisation(session, application.organisation_id)
+    organisation = await held_organisation(session, application.organisation_id)
     rules.check_takes_members(organisation)
     person = await locked(session, Person, application.person_id)
     rules.check_age(person.birth_date, effective_on)

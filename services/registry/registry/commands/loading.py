@@ -37,8 +37,8 @@ async def lock_person_key(session: AsyncSession, match_key: str) -> None:
     await session.execute(sa.select(sa.func.pg_advisory_xact_lock(_PERSON_LOCK, sa.func.hashtext(match_key))))
 
 
-async def active_organisation(session: AsyncSession, organisation_id: UUID) -> Organisation:
-    """The organisation, held so that it is not closed before this transaction ends."""
+async def held_organisation(session: AsyncSession, organisation_id: UUID) -> Organisation:
+    """The organisation, held as it is, active or closed, until this transaction ends."""
     return await locked(session, Organisation, organisation_id, read=True)
 
 

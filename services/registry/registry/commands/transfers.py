@@ -9,7 +9,7 @@ from uuid_utils.compat import uuid7
 
 from common.events.registry import MemberTransferred
 from registry import rules
-from registry.commands.loading import active_organisation, locked, open_stay
+from registry.commands.loading import held_organisation, locked, open_stay
 from registry.commands.membership import end_stay, publish_member
 from registry.models import Member, Membership, Transfer
 
@@ -28,7 +28,7 @@ async def release_member(
     stay = await open_stay(session, member_id)
     rules.check_date(effective_on, "effective_on", now.date(), stay.from_on)
     waiting = await _waiting(session, member_id)
-    organisation = await active_organisation(session, to_organisation_id)
+    organisation = await held_organisation(session, to_organisation_id)
     rules.check_releasable(member, organisation, waiting, effective_on)
     if waiting is not None:
         _end(waiting, "refused", waiting.deadline, "deadline_passed")
@@ -51,7 +51,7 @@ async def accept_transfer(session: AsyncSession, transfer_id: UUID, effective_on
     rules.check_date(effective_on, "effective_on", now.date())
     rules.check_acceptable(transfer, effective_on)
     rules.check_in_force(member)
-    rules.check_takes_members(await active_organisation(session, transfer.to_organisation_id))
+    rules.check_takes_members(await held_organisation(session, transfer.to_organisation_id))
     end_stay(await open_stay(session, member.member_id), effective_on, "transferred")
     # The old stay ends before the new one is written: only one may be open.
     await session.flush()

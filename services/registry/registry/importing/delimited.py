@@ -17,9 +17,8 @@ def rows_of_text(text: str) -> list[list[str]]:
     """
     declared = re.match(r"\s*sep=(.)\r?\n", text)
     delimiter = declared[1] if declared else sniff_delimiter(text)
-    lines = text.count("\n") + 1
     rows = _parse(text, delimiter, csv.QUOTE_MINIMAL)
-    if rows is None or len(rows) < lines * 0.7:
+    if rows is None or any("\n" in cell and cell.count(delimiter) > 1 for row in rows for cell in row):
         rows = _parse(text, delimiter, csv.QUOTE_NONE) or [
             line.split(delimiter) for line in text.splitlines()
         ]

@@ -91,6 +91,7 @@ def _decide(parsed: ParsedRow, ref: RowRef, organisations: OrganisationIndex, pe
             "rejected",
             first.reason,
             person=person,
+            message_ru="; ".join(f"{o.problem_ru} — {o.advice_ru}" for o in parsed.objections) + ".",
             problem_ru="; ".join(objection.problem_ru for objection in parsed.objections),
             advice_ru="; ".join(objection.advice_ru for objection in parsed.objections),
         )
@@ -129,6 +130,7 @@ def _duplicate(
         of=of,
         of_person=source if isinstance(source, str) else None,
         person=parsed.person,
+        message_ru=f"{problem} — {advice}.",
         problem_ru=problem,
         advice_ru=advice,
     )
@@ -139,7 +141,7 @@ def _reading(register: Register, data_rows: int) -> SheetReading:
     return SheetReading(
         name=register.sheet.name,
         heading_row=layout.heading_row,
-        columns={name: layout.headings.get(name, "") for name in layout.columns},
+        columns=register.columns,
         ignored=layout.ignored,
         organisation_id=register.organisation_id,
         data_rows=data_rows,

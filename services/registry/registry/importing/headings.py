@@ -5,15 +5,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
+from registry.importing.columns import LONG_HEADING, assign, category_marks, guess, heading_field, is_summary
 from registry.importing.contents import ColumnContent, look_at
-from registry.importing.dates import Order, column_order
+from registry.importing.dates import Order, column_order, read_date
 from registry.importing.reading import RawRow, filled
 from registry.importing.texts import clean, fold_heading
-from registry.importing.vocabulary import MEMBER_HEADINGS, PATRONYMIC, Field
+from registry.importing.values import Category
+from registry.importing.vocabulary import PATRONYMIC, Field
 
 # Titles, addresses and instructions above a heading seldom take more rows than this.
 _SEARCHED_ROWS = 60
-_LONG_HEADING = 80
 _NAME_FIELDS: tuple[Field, ...] = ("full_name", "last", "first", "patronymic", "first_patronymic")
 
 
@@ -28,19 +29,11 @@ class Layout:
     data_from: int
     titles: tuple[str, ...]
     heading_texts: frozenset[str]
+    organisation_columns: tuple[int, ...] = ()
+    category_marks: Mapping[int, Category] = field(default_factory=dict)
     birth_order: Order = "dmy"
     joined_order: Order = "dmy"
     ignored: tuple[str, ...] = field(default=())
-
-
-def heading_field(text: str) -> Field | None:
-    """The field that a heading names, or None for an unknown one and for one known to be of no use."""
-    if not text or len(text) > _LONG_HEADING:
-        return None
-    for candidate, pattern in MEMBER_HEADINGS:
-        if pattern.search(text):
-            return candidate
-    return None
 
 
 def find_layout(rows: Sequence[RawRow], as_of: date) -> Layout | None:
@@ -54,8 +47,8 @@ def find_layout(rows: Sequence[RawRow], as_of: date) -> Layout | None:
     while data_from < len(rows) and (_is_numbering(rows[data_from]) or not any(filled(rows[data_from]))):
         data_from += 1
     contents = _contents(rows[data_from:], as_of)
-    columns = _assign(texts, contents)
-    if not any(name in columns for name in ("full_name", "last")):
+    columns = assign(texts, contents)
+    if not any(name in columns for name in ("full_name", "last")) or is_summary(texts, columns):
         return None
     known = set(columns.values())
     return Layout(
@@ -68,6 +61,10 @@ def find_layout(rows: Sequence[RawRow], as_of: date) -> Layout | None:
             form for t in texts.values() for form in (fold_heading(t), t.strip(" .").lower())
         )
         - {""},
+        category_marks=category_marks(texts, rows[data_from:], set(columns.values())),
+        organisation_columns=tuple(
+            column for column, text in texts.items() if heading_field(fold_heading(text)) == "organisation"
+        ),
         birth_order=_order(rows[data_from:], columns.get("birth_date")),
         joined_order=_order(rows[data_from:], columns.get("joined_on")),
         ignored=tuple(text for column, text in texts.items() if column not in known and text),
@@ -105,7 +102,7 @@ def _is_value(text: str) -> bool:
 def _continues(row: RawRow) -> bool:
     """True for a further row of a heading: short words only, at least one of them naming a field."""
     texts = [fold_heading(cell) for _, cell in filled(row)]
-    if not texts or any(re.search(r"\d", text) or len(text) > _LONG_HEADING for text in texts):
+    if not texts or any(re.search(r"\d", text) or len(text) > LONG_HEADING for text in texts):
         return False
     named = [text for text in texts if heading_field(text)]
     if len(texts) == 1:
@@ -168,96 +165,16 @@ def _contents(rows: Sequence[RawRow], as_of: date) -> dict[int, ColumnContent]:
     }
 
 
-def _assign(texts: Mapping[int, str], contents: Mapping[int, ColumnContent]) -> dict[Field, int]:
-    nothing = ColumnContent(0)
-    wanted: dict[Field, list[tuple[float, int]]] = {}
-    refused: set[int] = set()
-    for column, text in texts.items():
-        folded = fold_heading(text)
-        name = heading_field(folded)
-        content = contents.get(column, nothing)
-        if (
-            name in ("last", "first", "first_patronymic")
-            and content.full_names > 0.6
-            and name != "first_patronymic"
-        ):
-            name = "full_name" if name == "last" or "last" not in wanted else "first_patronymic"
-        if name is None:
-            refused.update({column} if folded and _known_useless(folded) else ())
-            continue
-        if _contradicts(name, content):
-            continue
-        wanted.setdefault(name, []).append((content.fits(name) + min(content.filled, 100) / 1000, -column))
-    columns: dict[Field, int] = {}
-    for name, candidates in wanted.items():
-        columns[name] = -max(candidates)[1]
-    if "full_name" in columns and "last" in columns:
-        stronger = contents.get(columns["full_name"], nothing).full_names > 0.3
-        for dropped in ("last", "first", "patronymic") if stronger else ("full_name",):
-            columns.pop(dropped, None)
-    free = [c for c in contents if c not in columns.values() and c not in refused]
-    _guess(columns, {c: contents[c] for c in free})
-    return columns
-
-
-def _known_useless(folded: str) -> bool:
-    return any(name is None and pattern.search(folded) for name, pattern in MEMBER_HEADINGS)
-
-
-def _contradicts(name: Field, content: ColumnContent) -> bool:
-    """True when the cells are plainly something else than the heading says."""
-    if content.filled < 5:
-        return False
-    if name in ("birth_date", "joined_on"):
-        return content.emails + content.full_names + content.organisations > 0.5
-    if name in ("full_name", "last", "first", "patronymic", "organisation"):
-        return content.dates + content.phones + content.emails > 0.5
-    if name in ("category", "sex"):
-        return content.dates + content.phones + content.full_names > 0.5
-    if name == "phone":
-        return content.dates + content.emails + content.full_names > 0.5
-    return content.dates > 0.5 if name == "card_number" else False
-
-
-def _guess(columns: dict[Field, int], free: dict[int, ColumnContent]) -> None:
-    """Fills the fields that no heading gave from the columns that no heading claimed."""
-
-    def take(name: Field, least: float) -> None:
-        if name not in columns and free:
-            best = max(free, key=lambda c: (free[c].fits(name), -c))
-            if free[best].fits(name) >= least:
-                columns[name] = best
-                del free[best]
-
-    dates = sorted((c for c in free if free[c].dates >= 0.5), key=lambda c: free[c].median_year)
-    for name in ("birth_date", "joined_on"):
-        if name not in columns and dates:
-            columns[name] = dates.pop(0)
-            del free[columns[name]]
-    if "full_name" not in columns and "last" not in columns:
-        take("full_name", 0.5)
-    if "full_name" not in columns:
-        take("patronymic", 0.5)
-        take("first", 0.3) if "first_patronymic" not in columns else None
-        take("last", 0.5)
-    take("email", 0.3)
-    take("phone", 0.4)
-    take("sex", 0.8)
-    take("category", 0.7)
-    if "organisation_code" not in columns:
-        take("organisation", 0.5)
-
-
 def _by_content_alone(rows: Sequence[RawRow], as_of: date) -> Layout | None:
     """A register without a heading: needs a column of names and one of dates."""
     columns: dict[Field, int] = {}
     contents = _contents(rows, as_of)
-    _guess(columns, dict(contents))
+    guess(columns, dict(contents))
     name = columns.get("full_name", columns.get("last"))
     birth = columns.get("birth_date")
     if name is None or birth is None or contents[birth].filled < 2:
         return None
-    first = next((i for i, row in enumerate(rows) if {name, birth} <= {c for c, _ in filled(row)}), None)
+    first = next((i for i, row in enumerate(rows) if _is_first_person(row, name, birth, as_of)), None)
     if first is None:
         return None
     return Layout(
@@ -270,6 +187,13 @@ def _by_content_alone(rows: Sequence[RawRow], as_of: date) -> Layout | None:
         birth_order=_order(rows, birth),
         joined_order=_order(rows, columns.get("joined_on")),
     )
+
+
+def _is_first_person(row: RawRow, name: int, birth: int, as_of: date) -> bool:
+    """A heading too poor to be known as one («ФИО», «Дата») must not be taken for a person."""
+    if not {name, birth} <= {column for column, _ in filled(row)}:
+        return False
+    return bool(read_date(row.cells[birth], as_of).value) or not heading_field(fold_heading(row.cells[name]))
 
 
 def _titles(rows: Sequence[RawRow]) -> tuple[str, ...]:

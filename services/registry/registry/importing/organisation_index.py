@@ -149,6 +149,7 @@ class OrganisationIndex:
                 misprinted.add(key)
             elif (
                 within is not None
+                and letters
                 and letters < their_stems
                 and (figures or len(letters) > 1)
                 and self._is_under(key, within)

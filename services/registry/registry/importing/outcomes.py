@@ -64,8 +64,9 @@ class RowRef:
 class RowOutcome:
     """What a careful registrar would do with one data row.
 
-    `of` is the accepted row that a duplicate repeats; `of_person` is the id of the person in the base
-    instead. `problem_ru` says what is wrong, `advice_ru` what to do; both are '' for an accepted row.
+    `of` is the accepted row that a duplicate repeats; `of_person` is the person's id when that one is in the
+    base. `message_ru` is the whole sentence; `problem_ru` and `advice_ru` are its halves, what is wrong and
+    what to do, for a table with a column for each. All three are '' for an accepted row.
     """
 
     sheet: str | None
@@ -75,13 +76,9 @@ class RowOutcome:
     of: RowRef | None = None
     of_person: str | None = None
     person: ParsedPerson | None = None
+    message_ru: str = ""
     problem_ru: str = ""
     advice_ru: str = ""
-
-    @property
-    def message_ru(self) -> str:
-        """One sentence: what is wrong and what to do; '' for an accepted row."""
-        return f"{self.problem_ru} — {self.advice_ru}." if self.problem_ru else ""
 
 
 @dataclass(frozen=True, slots=True)

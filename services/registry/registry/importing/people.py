@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import date
+from sys import intern
 from typing import Generic, TypeVar
 
 from registry.importing.given_names import GIVEN_NAMES
@@ -38,11 +39,16 @@ class Entry(Generic[Source]):
     ) -> None:
         self.source = source
         self.written = name.written
-        self.last, self.first, self.patronymic = fold(name.last), fold(name.first), fold(name.patronymic)
+        # given names and patronymics are few: shared strings save a fifth of a large index's memory
+        self.last, self.first, self.patronymic = (
+            fold(name.last),
+            intern(fold(name.first)),
+            intern(fold(name.patronymic)),
+        )
         self.birth = birth
         self.organisation_id = organisation_id
         self.card = _card_key(card_number)
-        self.contacts = frozenset(contact for contact in contacts if contact)
+        self.contacts = tuple([contact for contact in contacts if contact])
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +57,18 @@ class Match(Generic[Source]):
 
     entry: Entry[Source]
     reason: DuplicateReason
+
+
+# Real registers hold a handful of people of one birth date and two equal parts of the name; a broken one that
+# holds thousands must not take the engine hostage.
+_MOST_COMPARED = 300
+
+# Nearly all buckets hold one entry: a tuple of one takes half the memory of a list.
+_Buckets = dict[int, tuple[Entry[Source], ...]]
+
+
+def _put(buckets: _Buckets[Source], key: int, entry: Entry[Source]) -> None:
+    buckets[key] = (*buckets.get(key, ()), entry)
 
 
 class PeopleIndex(Generic[Source]):
@@ -64,16 +82,16 @@ class PeopleIndex(Generic[Source]):
     """
 
     def __init__(self) -> None:
-        self._exact: dict[int, list[Entry[Source]]] = {}
-        self._partial: dict[int, list[Entry[Source]]] = {}
-        self._cards: dict[int, list[Entry[Source]]] = {}
+        self._exact: _Buckets[Source] = {}
+        self._partial: _Buckets[Source] = {}
+        self._cards: _Buckets[Source] = {}
 
     def add(self, entry: Entry[Source]) -> None:
-        self._exact.setdefault(_exact_key(entry), []).append(entry)
+        _put(self._exact, _exact_key(entry), entry)
         for key in _partial_keys(entry):
-            self._partial.setdefault(key, []).append(entry)
+            _put(self._partial, key, entry)
         if entry.card:
-            self._cards.setdefault(hash((entry.card, entry.first)), []).append(entry)
+            _put(self._cards, hash((entry.card, entry.first)), entry)
 
     def find(self, entry: Entry[Source]) -> Match[Source] | None:
         """The member that `entry` repeats: in the same organisation before others, the earlier before
@@ -98,7 +116,7 @@ class PeopleIndex(Generic[Source]):
     def _near(self, entry: Entry[Source]) -> list[Entry[Source]]:
         seen: dict[int, Entry[Source]] = {}
         for key in _partial_keys(entry):
-            for other in self._partial.get(key, ()):
+            for other in self._partial.get(key, ())[-_MOST_COMPARED:]:
                 seen.setdefault(id(other), other)
         if entry.card:
             for other in self._cards.get(hash((entry.card, entry.first)), ()):
@@ -148,7 +166,9 @@ def _spelling(new: Entry[Source], old: Entry[Source]) -> DuplicateReason:
 def _corroborated(left: Entry[Source], right: Entry[Source]) -> bool:
     """In another organisation one misprint is not enough: a card number or a contact must be the same as
     well."""
-    return bool(left.card and left.card == right.card) or bool(left.contacts & right.contacts)
+    return bool(left.card and left.card == right.card) or any(
+        contact in right.contacts for contact in left.contacts
+    )
 
 
 def _one_person(left: Entry[Source], right: Entry[Source]) -> bool:

@@ -19,7 +19,9 @@ from registry.importing.reading import Cell, RawRow, Sheet
 from registry.importing.rows import RowSorter
 from registry.importing.texts import clean
 from registry.importing.values import (
+    Category,
     infer_sex,
+    is_mark,
     read_card_number,
     read_category,
     read_email,
@@ -51,20 +53,36 @@ class Register:
         self._index = organisations
         self._as_of = as_of
         self._cell_of = dict(layout.columns)
+        self._districts: tuple[int, ...] = ()
         self.within = self._context(stem)
         self.organisation_id, self._organisation_text = self._default(stem)
+        self._choose_organisation_column()
+        self._fills_down = self._names_each_organisation_once()
         self._column_names_organisations = self.organisation_id is None or self._column_is_right()
+
+    @property
+    def columns(self) -> dict[str, str]:
+        """The headings of the columns that are read, by field; '' for a column guessed by its content."""
+        known = self.layout.headings
+        return {
+            name: known.get(name, "") if self.layout.columns.get(name) == column else ""
+            for name, column in self._cell_of.items()
+        }
 
     def rows(self) -> Iterator[ParsedRow]:
         sorter = RowSorter(self.layout)
         caption: tuple[str | None, str] | None = None
+        above: tuple[str | None, str] | None = None
         for row in self.sheet.rows[self.layout.data_from :]:
             kind = sorter.kind(row)
             if kind == "person":
-                yield self._parse(row, caption)
+                parsed = self._parse(row, above or caption)
+                if self._fills_down and parsed.person.organisation_text:
+                    above = parsed.person.organisation_id, parsed.person.organisation_text
+                yield parsed
             elif kind == "caption":
                 text = next(text for cell in row.cells if (text := clean(cell)))
-                caption = self._index.match(text, self.within), text
+                caption, above = (self._index.match(text, self.within), text), None
 
     def _context(self, stem: str) -> str | None:
         """The organisation that the whole sheet is about, of any kind: it decides between namesakes."""
@@ -83,6 +101,40 @@ class Register:
             if not said and ORGANISATION.search(text.lower()):
                 said = text
         return None, said
+
+    def _choose_organisation_column(self) -> None:
+        """Of several columns of organisations (district, school) the one whose names are primaries is
+        the one; the others tell the district."""
+        columns = self.layout.organisation_columns
+        sample = self.sheet.rows[self.layout.data_from :][:300]
+        if not any(name in self._cell_of for name in _ORGANISATION_FIELDS):
+            # no heading and no look of a name: codes are known only by the tree itself
+            taken = set(self._cell_of.values())
+            width = max((len(row.cells) for row in sample), default=0)
+            free = range(width) if self.organisation_id is None else ()
+            columns = tuple(column for column in free if column not in taken)
+        elif len(columns) < 2:
+            return
+
+        def known(column: int) -> int:
+            texts = [clean(row.cells[column]) for row in sample if column < len(row.cells)]
+            return sum(self._index.match(text, self.within) is not None for text in texts if text)
+
+        if not columns:
+            return
+        best = max(columns, key=known)
+        if known(best) * 2 >= min(len(sample), 2):
+            self._cell_of["organisation"] = best
+        self._districts = tuple(c for c in self.layout.organisation_columns if c != best)
+
+    def _names_each_organisation_once(self) -> bool:
+        """True for a column of merged cells: the name stands in the first row of its people only."""
+        column = self._cell_of.get("organisation")
+        if column is None:
+            return False
+        rows = [row for row in self.sheet.rows[self.layout.data_from :] if sum(map(bool, row.cells)) > 2]
+        named = sum(1 for row in rows if column < len(row.cells) and clean(row.cells[column]))
+        return 0 < named < len(rows) / 2
 
     def _column_is_right(self) -> bool:
         """False for a column of faculties or posts, none of which is an organisation, in a sheet of one
@@ -104,7 +156,7 @@ class Register:
         name = self._name(row)
         birth_cell = cell(row, "birth_date")
         birth = read_date(birth_cell, self._as_of, self.layout.birth_order)
-        category = read_category(cell(row, "category"))
+        category = read_category(cell(row, "category")) or self._marked_category(row)
         organisation_id, organisation_text = self._organisation(row, caption)
         person = ParsedPerson(
             last=name.last,
@@ -127,6 +179,16 @@ class Register:
         )
         return ParsedRow(row.number, name, person, tuple(o for o in objections if o is not None))
 
+    def _marked_category(self, row: RawRow) -> Category | None:
+        """The heading of the one column of categories («Работающий», «Студент») that holds a mark in
+        this row."""
+        marked = [
+            category
+            for column, category in self.layout.category_marks.items()
+            if column < len(row.cells) and is_mark(row.cells[column])
+        ]
+        return marked[0] if len(marked) == 1 else None
+
     def _name(self, row: RawRow) -> PersonName:
         columns = self._cell_of
         if "full_name" in columns:
@@ -139,14 +201,23 @@ class Register:
     def _organisation(self, row: RawRow, caption: tuple[str | None, str] | None) -> tuple[str | None, str]:
         if self._column_names_organisations:
             said = ""
+            within = self._district(row) if self._districts else self.within
             for name in _ORGANISATION_FIELDS:
                 if name in self._cell_of and (text := clean(self._cell(row, name))):
-                    if found := self._index.match(text, self.within):
+                    if found := self._index.match(text, within):
                         return found, text
                     said = text
             if said:
                 return None, said
         return caption or (self.organisation_id, self._organisation_text)
+
+    def _district(self, row: RawRow) -> str | None:
+        for column in self._districts:
+            if column < len(row.cells) and (text := clean(row.cells[column])):
+                found = self._index.match(text, members_only=False)
+                if found:
+                    return found
+        return self.within
 
 
 _ORGANISATION_FIELDS: tuple[Field, ...] = ("organisation_code", "organisation")

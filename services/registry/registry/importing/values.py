@@ -33,6 +33,7 @@ _WORKING = re.compile(
     r"|work|employ|staff|teach|active"
 )
 
+_MARKS = frozenset(("+", "v", "х", "x", "да", "1", "✓", "✔", "☑", "*", "yes", "y", "true"))
 _MALE = re.compile(r"^(?:м|m|муж\w*|male|man|мальчик|юноша|парень|boy|1)$")
 _FEMALE = re.compile(r"^(?:ж|f|w|жен\w*|female|woman|девочка|девушка|girl|2|0)$")
 _MALE_PATRONYMIC = re.compile(r"(?:ич|оглы|оглу|угли|улы|уулу)$")
@@ -87,6 +88,11 @@ def read_category(value: object) -> Category | None:
     if _STUDENT.search(text):
         return "student"
     return "working" if _WORKING.search(text) else None
+
+
+def is_mark(value: object) -> bool:
+    """True for «+», «V», «х», «да», «1» and the like: a tick in a column whose heading is the answer."""
+    return fold(clean(value)) in _MARKS
 
 
 @lru_cache(maxsize=1024)

@@ -35,6 +35,14 @@ class ApplicationRecord:
     person: Person | None
 
 
+@dataclass(frozen=True)
+class TransferRecord:
+    """A transfer with the person, if the caller may read names."""
+
+    transfer: Transfer
+    person: Person | None
+
+
 def _members(principal: Principal) -> Rows:
     consents = Consent.purposes_of(col(Member.member_id)).correlate(Member)
     return (
@@ -124,13 +132,23 @@ async def transfers(
     page: PageParams,
     status: str | None,
     member_id: UUID | None,
-) -> tuple[list[Transfer], str | None]:
-    statement = sa.select(Transfer).where(reach.transfers(principal))
+) -> tuple[list[TransferRecord], str | None]:
+    """Both ends see who moves: the receiving one decides about a person, not about an id."""
+    statement = (
+        sa.select(col(Transfer.transfer_id), Transfer, Person)
+        .join(Member, col(Member.member_id) == col(Transfer.member_id))
+        .join(Person, col(Person.person_id) == col(Member.person_id))
+        .where(reach.transfers(principal))
+    )
     if status is not None:
         statement = statement.where(col(Transfer.status) == status)
     if member_id is not None:
         statement = statement.where(col(Transfer.member_id) == member_id)
-    return await paginate(session, statement, Transfer.transfer_id, page)
+    rows, cursor = await paginate(session, statement, Transfer.transfer_id, page)
+    return [
+        TransferRecord(row.Transfer, row.Person if reach.sees_name(principal, row.Transfer.member_id) else None)
+        for row in rows
+    ], cursor
 
 
 async def headline(session: AsyncSession, principal: Principal) -> dict[str, Any]:

@@ -65,9 +65,11 @@ async def check_organisation(session: AsyncSession, principal: Principal, organi
 
 
 async def check_member(session: AsyncSession, principal: Principal, member_id: UUID) -> None:
+    """The caller may act for the member: as staff over the organisation, or as the member."""
+    reach = members(principal) if acts_as_staff(principal) else own(principal, Member.member_id)
     await _check(
         session,
-        sa.select(col(Member.member_id)).where(col(Member.member_id) == member_id, members(principal)),
+        sa.select(col(Member.member_id)).where(col(Member.member_id) == member_id, reach),
         "member",
         member_id,
     )

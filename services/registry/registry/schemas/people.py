@@ -9,7 +9,6 @@ from pydantic import BaseModel, ConfigDict, Field
 from common.events.registry import Category, MemberStatus, Purpose, Sex
 from common.types import Line
 from registry.consent_texts import CURRENT
-from registry.models import Application, Member, Person
 from registry.schemas.fields import BusinessDate, Email, NamePart, Phone, Request
 
 ApplicationStatus = Literal["submitted", "admitted", "declined"]
@@ -67,7 +66,7 @@ class PersonFields(BaseModel):
     old_card_number: str | None = None
 
 
-def _personal(person: Person | None) -> dict[str, Any]:
+def _personal(person: BaseModel | None) -> dict[str, Any]:
     return person.model_dump(include=set(PersonFields.model_fields)) if person else {}
 
 
@@ -87,7 +86,7 @@ class ApplicationView(PersonFields):
     version: int
 
     @classmethod
-    def of(cls, application: Application, person: Person | None) -> "ApplicationView":
+    def of(cls, application: BaseModel, person: BaseModel | None) -> "ApplicationView":
         return cls(**application.model_dump(), **_personal(person))
 
 
@@ -124,7 +123,7 @@ class MemberView(PersonFields, MemberState):
     consents: list[Purpose]
 
     @classmethod
-    def of(cls, member: Member, person: Person | None, consents: list[str]) -> "MemberView":
+    def of(cls, member: BaseModel, person: BaseModel | None, consents: list[str]) -> "MemberView":
         return cls(**member.model_dump(), **_personal(person), consents=consents)
 
 
@@ -171,7 +170,9 @@ class AcceptRequest(Request):
     effective_on: BusinessDate | None = None
 
 
-class TransferView(BaseModel):
+class TransferState(BaseModel):
+    """A transfer without the member's name: the answer to a POST."""
+
     model_config = ConfigDict(from_attributes=True)
 
     transfer_id: UUID
@@ -184,6 +185,20 @@ class TransferView(BaseModel):
     deadline: date
     decided_on: date | None
     version: int
+
+
+class TransferView(TransferState):
+    """With the name, for those who decide; null for a reader who may not see it."""
+
+    last_name: str | None = None
+    first_name: str | None = None
+    patronymic: str | None = None
+    birth_date: date | None = None
+
+    @classmethod
+    def of(cls, transfer: BaseModel, person: BaseModel | None) -> "TransferView":
+        shown = {"last_name", "first_name", "patronymic", "birth_date"}
+        return cls(**transfer.model_dump(), **(person.model_dump(include=shown) if person else {}))
 
 
 class Extract(BaseModel):
