@@ -101,9 +101,15 @@ async def play_cashback(apis: Apis, played: Played, dice: random.Random, stage: 
         body = {"partner": partner, "name": name, "hold_days": 14, "landing_url": url}
         await apis.post("cashback", "/v1/partners", federal, body)
         campaign = {
-            **{"partner": partner, "title": f"{name}: осень", "basis_points": points, "min_basket": 50_000},
-            **{"cap_per_order": 100_000, "budget": CAMPAIGN_BUDGET, "rounding": "floor"},
-            **{"from_on": f"{YEAR}-01-01", "to_on": f"{YEAR}-12-31"},
+            "partner": partner,
+            "title": f"{name}: осень",
+            "basis_points": points,
+            "min_basket": 50_000,
+            "cap_per_order": 100_000,
+            "budget": CAMPAIGN_BUDGET,
+            "rounding": "floor",
+            "from_on": f"{YEAR}-01-01",
+            "to_on": f"{YEAR}-12-31",
         }
         campaigns[partner] = await apis.post("cashback", "/v1/campaigns", federal, campaign)
     counts = {"enrolled": 0, "purchases": 0, "declined": 0, "refunded": 0, "payouts": 0}
