@@ -42,7 +42,6 @@ async def play_cards(apis: Apis, played: Played, out: Path, stage: Stage) -> Car
         batch = await apis.post("cards", f"{path}/{step}", staff, {"spoiled": []} if step == "produced" else None)
 
     # --- QR codes: everybody's is fetched by its holder and checked without a network -----------------------
-    out.mkdir(parents=True, exist_ok=True)
     keys, statuses = out / "jwks.json", out / "status-list.cwt"
     lost = virtual[0]
     holder = apis.bearer("member", member_id=lost["member_id"])
@@ -168,7 +167,6 @@ async def form_reports(apis: Apis, played: Played, out: Path) -> tuple[dict[str,
         "reports", "/v1/reports", staff, level="regional", organisation_id=played.region, as_of=f"{YEAR + 1}-01-01"
     )
     workbook = await apis.send("reports", "GET", f"/v1/reports/{report['report_id']}/xlsx", staff)
-    out.mkdir(parents=True, exist_ok=True)
     target = out / f"regional-{YEAR + 1}-01-01.xlsx"
     target.write_bytes(workbook.content)
     return run, target

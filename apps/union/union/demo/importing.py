@@ -61,6 +61,7 @@ def show(figures: dict[str, Any], annotated: Path) -> None:
     output.table("Import of the registers, rows", ["outcome", "here", "expected.json"], rows)
     if truth:
         output.console.print(
-            f"  {truth['agree_with_reason']} of {truth['rows']} rows as a careful registrar would decide ({truth['share']:.2%})"
+            f"  {truth['agree_with_reason']} of {truth['rows']} rows as a careful registrar would decide"
+            f" ({truth['share']:.2%})"
         )
     output.console.print(f"  annotated copies: {annotated}", markup=False)

@@ -1,5 +1,6 @@
 """Looks for personal data where none may be: on every topic and in every log file."""
 
+import asyncio
 import json
 import re
 import uuid
@@ -156,6 +157,10 @@ async def scan(scanner: Scanner, bootstrap: str, logs: Path) -> None:
                     scanner.look_at_record(record.topic, record.key, record.value, record.headers)
     finally:
         await consumer.stop()
+    await asyncio.to_thread(_scan_logs, scanner, logs)
+
+
+def _scan_logs(scanner: Scanner, logs: Path) -> None:
     for path in sorted(logs.rglob("*.log")):
         scanner.look_at_log(path)
 
