@@ -125,7 +125,7 @@ def _named(function: BulkEffect, name: str) -> BulkEffect:
 def read(record: Record, known: dict[str, type[Event]], now: datetime) -> Delivery | None:
     """Read a record. None: a type that this service does not use. Raises Unreadable with the reason."""
     try:
-        headers = {name: value.decode() for name, value in record.headers}
+        headers = {name: value.decode() for name, value in record.headers if value is not None}
         event_type = headers["ce_type"]
         if event_type not in known:
             return None
@@ -148,6 +148,8 @@ def read(record: Record, known: dict[str, type[Event]], now: datetime) -> Delive
         raise Unreadable(f"the body does not fit its type: {wrong}") from None
     except (ValueError, UnicodeDecodeError):
         raise Unreadable("a CloudEvents header cannot be read") from None
+    if envelope.time.tzinfo is None:
+        raise Unreadable("the header ce_time has no zone")
     if event.key != record.key:
         raise Unreadable("the record's key is not the aggregate's id")
     return Delivery(record, envelope, event, now)

@@ -22,14 +22,14 @@ class Record:
     offset: int
     raw_key: bytes | None
     payload: bytes | None
-    headers: tuple[tuple[str, bytes], ...]
+    headers: tuple[tuple[str, bytes | None], ...]
 
     @cached_property
     def key(self) -> str:
         """What order is kept by. A record without a key is ordered with its partition's others of that kind."""
         if self.raw_key is None:
             return f"partition-{self.partition}"
-        return self.raw_key.decode(errors="backslashreplace").replace("\x00", "\\x00")
+        return _storable(self.raw_key.decode(errors="backslashreplace"))
 
 
 @dataclass(frozen=True)
@@ -56,12 +56,23 @@ async def held_keys(session: AsyncSession, consumer: str, topic: str, keys: Iter
 
 
 async def park(session: AsyncSession, consumer: str, records: Sequence[tuple[Record, str, str]]) -> None:
-    """Set records aside as (record, code, reason), in the order given, which is the order of retry."""
+    """Set records aside as (record, code, reason), in the order given, which is the order of retry.
+
+    A record that is on the shelf already, because Kafka gave it again, is not put there twice.
+    """
     statement = sa.text(
         "insert into parked_record (consumer, topic, partition, record_offset, key, raw_key, payload, headers,"
-        " code, reason) values (:consumer, :topic, :partition, :record_offset, :key, :raw_key, :payload, :headers,"
-        " :code, :reason)"
-    ).bindparams(sa.bindparam("headers", type_=JSONB))
+        " code, reason) select :consumer, :topic, :partition, :record_offset, :key, :raw_key, :payload, :headers,"
+        " :code, :reason where not exists (select from parked_record where consumer = :consumer and topic = :topic"
+        " and key = :key and partition = :partition and record_offset = :record_offset and headers = :headers"
+        " and payload is not distinct from :payload)"
+    ).bindparams(
+        *(sa.bindparam(name, type_=sa.Text) for name in ("consumer", "topic", "key", "code", "reason")),
+        *(sa.bindparam(name, type_=sa.LargeBinary) for name in ("raw_key", "payload")),
+        sa.bindparam("partition", type_=sa.Integer),
+        sa.bindparam("record_offset", type_=sa.BigInteger),
+        sa.bindparam("headers", type_=JSONB),
+    )
     for record, code, reason in records:
         await session.execute(
             statement,
@@ -73,11 +84,18 @@ async def park(session: AsyncSession, consumer: str, records: Sequence[tuple[Rec
                 "key": record.key,
                 "raw_key": record.raw_key,
                 "payload": record.payload,
-                "headers": [[name, value.hex()] for name, value in record.headers],
+                "headers": [
+                    [_storable(name), None if value is None else value.hex()] for name, value in record.headers
+                ],
                 "code": code,
-                "reason": reason[:1000].replace("\x00", "\\x00"),
+                "reason": _storable(reason[:1000]),
             },
         )
+
+
+def _storable(text: str) -> str:
+    """PostgreSQL keeps no NUL in a text."""
+    return text.replace("\x00", "\\x00")
 
 
 async def parked_records(
@@ -101,7 +119,7 @@ async def parked_records(
                 row.record_offset,
                 row.raw_key,
                 row.payload,
-                tuple((name, bytes.fromhex(value)) for name, value in row.headers),
+                tuple((name, None if value is None else bytes.fromhex(value)) for name, value in row.headers),
             ),
             code=row.code,
             reason=row.reason,
@@ -122,7 +140,7 @@ async def lock_key(session: AsyncSession, consumer: str, topic: str, key: str) -
 async def mark_failed(session: AsyncSession, parked_id: int, code: str, reason: str) -> None:
     await session.execute(
         sa.text("update parked_record set code = :code, reason = :reason, attempts = attempts + 1 where id = :id"),
-        {"id": parked_id, "code": code, "reason": reason[:1000].replace("\x00", "\\x00")},
+        {"id": parked_id, "code": code, "reason": _storable(reason[:1000])},
     )
 
 

@@ -12,9 +12,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from common import inbox, parking, telemetry
 from common.consumers import Delivery, Subscription, Unreadable, read
-from common.db import Database, is_transient
+from common.db import Database, is_transient, sqlstate
 from common.errors import BusinessError
 from common.parking import Record
+
+# No such table, column or function, or no right to it: the database waits for its migration, and no record is at fault.
+_BEHIND_THE_RELEASE = frozenset({"42P01", "42703", "42883", "42501"})
 
 
 class Processor:
@@ -149,6 +152,9 @@ class _Batch:
         if not ready:
             return
         duplicates = dict(self.duplicates)
+        # A savepoint undone takes its changes and its locks along, but objects that were only read stay in the
+        # session as they were: the next try reads everything anew.
+        self._session.expunge_all()
         try:
             async with self._session.begin_nested():
                 await self._work([delivery for _, delivery in ready])
@@ -158,7 +164,7 @@ class _Batch:
                 await self._session.execute(sa.text("set constraints all deferred"))
         except Exception as error:
             self.duplicates = duplicates
-            if is_transient(error):
+            if is_transient(error) or sqlstate(error) in _BEHIND_THE_RELEASE:
                 raise
             if len(ready) == 1:
                 position, delivery = ready[0]
