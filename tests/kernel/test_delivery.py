@@ -14,6 +14,7 @@ import sqlalchemy as sa
 
 from common.db import Database
 from common.outbox import republish
+from common.relay import Relay, build_producer
 from common.settings import Settings
 from common.testing import eventually
 from common.topics import provision
@@ -284,3 +285,28 @@ async def test_a_writer_that_dies_before_its_commit_publishes_nothing(
 
     await eventually(acted_upon)
     assert await effects(database) == {counter: [1]}
+
+
+async def test_a_republish_ends_each_key_with_its_newest_state(
+    database: Database, settings: Settings, topics: None, dice: random.Random
+) -> None:
+    """A compacted topic keeps the last record of a key: an old one may not be sent again after a new one."""
+    ids = await make_counters(database, 3)
+    relay, producer = Relay(database, settings), build_producer(settings)
+
+    async def send_all() -> None:
+        for shard in range(settings.outbox_shards):
+            await relay.relay_once(producer, shard)
+
+    await producer.start()
+    try:
+        await write(database, ids, 3, dice, per_change=3)
+        await send_all()
+        await write(database, ids, 3, dice, per_change=3)
+        async with database.sessions.begin() as session:
+            assert (await republish(session, [COUNTERS.name], 0, 400))[1] == 3
+        await send_all()
+    finally:
+        await producer.stop()
+    assert set(map(tuple, (await log_of_topic(settings)).values())) == {(1, 1, 2)}
+    assert await outbox_size(database) == 0

@@ -16,10 +16,13 @@ from common.events.base import Event
 
 _PENDING = "outbox_pending"
 
+SHARD_LOCK_CLASS = 0x6F757462
+"""First half of the advisory lock's key under which a shard is sent; the second is the shard."""
+
 _INSERT = sa.text(
     """
-    insert into outbox (shard, topic, key, payload, headers, replayed)
-    select s, t, k, p, h, :replayed from unnest(:shards, :topics, :keys, :payloads, :headers) as u(s, t, k, p, h)
+    insert into outbox (shard, topic, key, payload, headers)
+    select s, t, k, p, h from unnest(:shards, :topics, :keys, :payloads, :headers) as u(s, t, k, p, h)
     """
 ).bindparams(
     sa.bindparam("shards", type_=sa.ARRAY(sa.SmallInteger)),
@@ -27,6 +30,21 @@ _INSERT = sa.text(
     sa.bindparam("keys", type_=sa.ARRAY(sa.Text)),
     sa.bindparam("payloads", type_=sa.ARRAY(sa.LargeBinary)),
     sa.bindparam("headers", type_=sa.ARRAY(JSONB)),
+)
+
+_STOP_SENDING = sa.text(
+    "select pg_advisory_xact_lock(:lock_class, shard) from generate_series(0, :shards - 1) as shard"
+).bindparams(sa.bindparam("shards", type_=sa.Integer))
+
+_SEND_AGAIN = sa.text(
+    """
+    insert into outbox (id, shard, topic, key, payload, headers, replayed) overriding system value
+    select past.id, again.shard, past.topic, past.key, past.payload, past.headers, true
+    from event_history past join unnest(:ids, :shards) as again(id, shard) on again.id = past.id
+    on conflict (id) do nothing
+    """
+).bindparams(
+    sa.bindparam("ids", type_=sa.ARRAY(sa.BigInteger)), sa.bindparam("shards", type_=sa.ARRAY(sa.SmallInteger))
 )
 
 
@@ -94,7 +112,6 @@ def _write_pending(session: Session) -> None:
             "keys": keys,
             "payloads": [event.model_dump_json().encode() for _, event, _ in rows],
             "headers": [headers for _, _, headers in rows],
-            "replayed": False,
         },
     )
 
@@ -123,12 +140,16 @@ async def republish(session: AsyncSession, topics: list[str], after: int, limit:
     """Put up to `limit` past events of `topics`, with their first ids, into the outbox again.
 
     Returns (the last history id taken, how many). Consumers take them without a second effect:
-    projections compare versions, effects have the ids in their inbox.
+    projections compare versions, effects have the ids in their inbox. They go out before everything of
+    their key that is younger and unsent, so a key ends with its newest state under live traffic too.
     """
+    shards = session.sync_session.info["outbox_shards"]
+    # What was sent is in the history, what was not is in the outbox with a higher id: for as long as this stands.
+    await session.execute(_STOP_SENDING, {"lock_class": SHARD_LOCK_CLASS, "shards": shards})
     rows = (
         await session.execute(
             sa.text(
-                "select id, topic, key, payload, headers from event_history"
+                "select id, key from event_history"
                 " where id > :after and topic = any(:topics) order by id limit :limit"
             ).bindparams(sa.bindparam("topics", type_=sa.ARRAY(sa.Text))),
             {"after": after, "topics": topics, "limit": limit},
@@ -136,17 +157,8 @@ async def republish(session: AsyncSession, topics: list[str], after: int, limit:
     ).all()
     if not rows:
         return after, 0
-    shards = session.sync_session.info["outbox_shards"]
     await session.execute(
-        _INSERT,
-        {
-            "shards": [shard_of(row.key, shards) for row in rows],
-            "topics": [row.topic for row in rows],
-            "keys": [row.key for row in rows],
-            "payloads": [row.payload for row in rows],
-            "headers": [row.headers for row in rows],
-            "replayed": True,
-        },
+        _SEND_AGAIN, {"ids": [row.id for row in rows], "shards": [shard_of(row.key, shards) for row in rows]}
     )
     return rows[-1].id, len(rows)
 

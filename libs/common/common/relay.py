@@ -13,11 +13,8 @@ from aiokafka.helpers import create_ssl_context
 
 from common import telemetry
 from common.db import Database
-from common.outbox import dump_headers, outbox_backlog
+from common.outbox import SHARD_LOCK_CLASS, dump_headers, outbox_backlog
 from common.settings import Settings
-
-_LOCK_CLASS = 0x6F757462
-"""First half of the advisory lock's key; the second is the shard."""
 
 _SHORTEST_NAP, _LONGEST_NAP = 0.010, 0.200
 """Seconds between looks at an empty outbox. NOTIFY in the writing transaction costs 13-34 % of throughput."""
@@ -125,7 +122,7 @@ class Relay:
     async def relay_once(self, producer: AIOKafkaProducer, shard: int) -> int:
         """Send one batch of a shard; returns how many. 0: nothing to send, or another relay has the lock."""
         async with self._database.engine.begin() as connection:
-            if not await connection.scalar(_LOCK, {"lock_class": _LOCK_CLASS, "shard": shard}):
+            if not await connection.scalar(_LOCK, {"lock_class": SHARD_LOCK_CLASS, "shard": shard}):
                 return 0
             rows = (await connection.execute(_READ, {"shard": shard, "batch": self._settings.relay_batch})).all()
             if not rows:
