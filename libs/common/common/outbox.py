@@ -9,7 +9,7 @@ from opentelemetry import propagate
 from sqlalchemy import event as sqlalchemy_event
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import Session, SessionTransaction
+from sqlalchemy.orm import ORMExecuteState, Session, SessionTransaction
 from uuid_utils.compat import uuid7
 
 from common.events.base import Event
@@ -49,7 +49,19 @@ _SEND_AGAIN = sa.text(
 
 
 class OutboxSession(Session):
-    """The session class that knows the outbox: published events are written just before each commit."""
+    """The session class that knows the outbox: published events are written just before each commit.
+
+    A row that is read with a lock is always read anew: what the session had seen of it before it had the
+    lock may be another transaction's past.
+    """
+
+
+@sqlalchemy_event.listens_for(OutboxSession, "do_orm_execute")
+def _read_locked_rows_anew(execution: ORMExecuteState) -> None:
+    if execution.is_select and getattr(execution.statement, "_for_update_arg", None) is not None:
+        # What is changed and not yet written would be lost by the reading.
+        execution.session.flush()
+        execution.update_execution_options(populate_existing=True)
 
 
 def shard_of(key: str, shards: int) -> int:

@@ -17,11 +17,8 @@ _PERSON_LOCK = 0x70657273
 
 
 async def locked(session: AsyncSession, model: type[Row], key: Any, read: bool = False) -> Row:
-    """The row, locked until the transaction ends (shared with other readers when `read`). Raises NotFound.
-
-    The row is read again even when the session has seen it: another transaction may have ended meanwhile.
-    """
-    row = await session.get(model, key, with_for_update={"read": read}, populate_existing=True)
+    """The row, locked until the transaction ends (shared with other readers when `read`). Raises NotFound."""
+    row = await session.get(model, key, with_for_update={"read": read})
     if row is None:
         raise NotFound(str(model.__tablename__), key)
     return row
