@@ -138,7 +138,7 @@ def show_parked(service: str, parked_id: int) -> None:
         f"{item.record.topic}/{item.record.partition}@{item.record.offset} key {item.record.key}", markup=False
     )
     for name, value in item.record.headers:
-        output.console.print(f"  {name}: {value.decode(errors='backslashreplace')}", markup=False)
+        output.console.print(f"  {name}: {(value or b'').decode(errors='backslashreplace')}", markup=False)
     output.console.print((item.record.payload or b"").decode(errors="backslashreplace"), markup=False)
 
 

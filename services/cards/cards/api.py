@@ -122,7 +122,7 @@ async def block_card(
     card_id: UUID, body: BlockRequest, response: Response, session: SessionDep, principal: HolderOrStaffDep
 ) -> CardView:
     """Block a lost or stolen card, for good."""
-    seen = await queries.card(session, principal, card_id)
+    seen = await queries.card_to_act_on(session, principal, card_id)
     card = await commands.block_card(session, card_id, body.reason, principal.subject, datetime.now(UTC))
     response.headers["ETag"] = etag(card.version)
     return _card_view(SeenCard(card, seen.organisation_id))
@@ -133,7 +133,7 @@ async def replace_card(
     card_id: UUID, response: Response, session: SessionDep, principal: HolderOrStaffDep, terms: TermsDep
 ) -> CardView:
     """A new virtual card in the place of an active, lost or stolen one, which ends. Answers the new card."""
-    seen = await queries.card(session, principal, card_id)
+    seen = await queries.card_to_act_on(session, principal, card_id)
     card = await commands.replace_card(session, seen.card, terms, principal.subject, datetime.now(UTC))
     response.headers["ETag"] = etag(card.version)
     response.headers["Location"] = f"/v1/cards/{card.card_id}"

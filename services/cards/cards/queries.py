@@ -11,7 +11,7 @@ from sqlmodel import col
 
 from cards import rules
 from cards.models import LIVE, Card, CardStep, Member, Organisation, PlasticBatch
-from common.auth import Principal, Role, in_scope, subtree
+from common.auth import STAFF, Principal, Role, in_scope, subtree
 from common.errors import NotFound
 from common.http import PageParams, paginate
 
@@ -28,19 +28,22 @@ class SeenCard:
         return self.card.card_id
 
 
+def _own(principal: Principal) -> sa.ColumnElement[bool]:
+    if Role.MEMBER not in principal.roles or principal.member_id is None:
+        return sa.false()
+    return col(Member.member_id) == principal.member_id
+
+
 def _visible(principal: Principal) -> sa.ColumnElement[bool]:
     """Cards of members in the caller's scope, and the caller's own."""
-    visible = in_scope(principal, col(Member.organisation_id), Organisation)
-    if Role.MEMBER in principal.roles and principal.member_id is not None:
-        visible = sa.or_(visible, col(Member.member_id) == principal.member_id)
-    return visible
+    return sa.or_(in_scope(principal, col(Member.organisation_id), Organisation), _own(principal))
 
 
-def _seen_cards(principal: Principal) -> sa.Select[Card, UUID]:
+def _seen_cards(reach: sa.ColumnElement[bool]) -> sa.Select[Card, UUID]:
     return (
         sa.select(Card, col(Member.organisation_id))
         .join(Member, col(Member.member_id) == col(Card.member_id))
-        .where(_visible(principal))
+        .where(reach)
     )
 
 
@@ -53,7 +56,7 @@ async def cards(
     status: str | None,
 ) -> tuple[list[SeenCard], str | None]:
     """By card id, that is by the time of making. `organisation_id` means its whole subtree."""
-    statement = _seen_cards(principal)
+    statement = _seen_cards(_visible(principal))
     if member_id is not None:
         statement = statement.where(col(Card.member_id) == member_id)
     if organisation_id is not None:
@@ -66,16 +69,26 @@ async def cards(
 
 
 async def card(session: AsyncSession, principal: Principal, card_id: UUID) -> SeenCard:
-    """Raises NotFound for a card that is not there or out of the caller's reach."""
-    row = (await session.execute(_seen_cards(principal).where(col(Card.card_id) == card_id))).one_or_none()
+    """Raises NotFound for a card that is not there or out of the caller's sight."""
+    return await _card(session, _visible(principal), card_id)
+
+
+async def card_to_act_on(session: AsyncSession, principal: Principal, card_id: UUID) -> SeenCard:
+    """The same for who may do more than read: staff over the scope, members over their own cards."""
+    reach = _visible(principal) if principal.roles & set(STAFF) else _own(principal)
+    return await _card(session, reach, card_id)
+
+
+async def _card(session: AsyncSession, reach: sa.ColumnElement[bool], card_id: UUID) -> SeenCard:
+    row = (await session.execute(_seen_cards(reach).where(col(Card.card_id) == card_id))).one_or_none()
     if row is None:
         raise NotFound("card", card_id)
     return SeenCard(row[0], row[1])
 
 
 async def card_with_qr(session: AsyncSession, principal: Principal, card_id: UUID) -> SeenCard:
-    """The same; raises CardNotLive for a card that has ended."""
-    seen = await card(session, principal, card_id)
+    """A card to act on: who has the code, has the card. Raises CardNotLive for one that has ended."""
+    seen = await card_to_act_on(session, principal, card_id)
     rules.check_has_qr(seen.card)
     return seen
 

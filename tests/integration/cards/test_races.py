@@ -14,7 +14,6 @@ from common.testing import Client, TestIssuer, eventually
 from tests.integration.cards.conftest import CardsOf, Deliver, Person, Published, Region
 
 
-
 async def while_it_waits(database: Database, waiting: Awaitable[Any]) -> Any:
     """Start what will wait for a lock, and give its task once it does."""
     task = asyncio.ensure_future(waiting)

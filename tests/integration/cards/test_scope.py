@@ -149,3 +149,18 @@ async def test_after_a_transfer_the_new_organisation_sees_the_card_and_the_old_o
         for place in (region.school, region.foreign)
     }
     assert counts == {region.school: 0, region.foreign: 1}
+
+
+@pytest.mark.parametrize("reader", [Role.AUDITOR, Role.INTERNAL_APP])
+async def test_a_reader_who_is_a_member_too_acts_on_the_own_cards_only(
+    reader: Role, client: Client, issuer: TestIssuer, region: Region, deliver: Deliver, card_id: UUID
+) -> None:
+    """One role's reach may not carry another role's right: readers of a subtree block nobody's card in it."""
+    clerk = Person(region.foreign)
+    await deliver(clerk.admitted())
+    headers = issuer.bearer(reader, "member", organisation_id=region.school, member_id=clerk.member_id)
+    assert (await client.get(f"/v1/cards/{card_id}", headers=headers)).status_code == 200
+    for route in ROUTES:
+        if "{card_id}/" in route[1]:
+            answer = await call(client, route, {"card_id": card_id, "organisation_id": region.school}, headers)
+            assert (answer.status_code, answer.json()["code"]) == (404, "not_found"), route
