@@ -134,12 +134,12 @@ async def log_of_topic(settings: Settings) -> dict[str, list[int]]:
         await consumer.stop()
 
 
-async def send_raw(settings: Settings, key: bytes, value: bytes, headers: list[tuple[str, bytes]]) -> None:
+async def send_raw(settings: Settings, key: bytes, value: bytes, headers: Sequence[tuple[str, bytes | None]]) -> None:
     """Put a record on the counters' topic past the outbox, as a broken producer would."""
     producer = AIOKafkaProducer(bootstrap_servers=settings.kafka_bootstrap)
     await producer.start()
     try:
-        await producer.send_and_wait(COUNTERS.name, value, key=key, headers=headers)
+        await producer.send_and_wait(COUNTERS.name, value, key=key, headers=list(headers))
     finally:
         await producer.stop()
 

@@ -151,9 +151,13 @@ async def _database_ready(database: Database, service: Service) -> str | None:
     """None when the database answers and has this release's schema or a later one; else the reason."""
     try:
         async with asyncio.timeout(3), database.engine.connect() as connection:
-            await connection.execute(sa.text("select 1 from alembic_version"))
+            version = await connection.scalar(sa.text("select version_num from alembic_version"))
     except (SQLAlchemyError, OSError, TimeoutError):
         return f"the database of {service.name} does not answer or is not migrated"
+    # Named by number: `union migrate --write` counts them.
+    newest = max((file.name[:4] for file in (service.migrations / "versions").glob("[0-9]*.py")), default="")
+    if (version or "") < newest:
+        return f"the database of {service.name} waits for its migration"
     return None
 
 

@@ -114,7 +114,7 @@ class TokenVerifier:
         return time.monotonic() - self._fetched
 
     async def published_keys(self) -> set[str]:
-        """The ids of the issuer's keys, fetched now. Raises OSError or httpx.HTTPError when it is away."""
+        """The ids of the issuer's keys, fetched now. Raises OSError when it is away."""
         await self._refresh()
         return set(self._keys)
 
@@ -139,10 +139,10 @@ class TokenVerifier:
                     document = response.json()
             self._keys = {key.key_id or "": key for key in jwt.PyJWKSet.from_dict(document).keys}
             self._verified.clear()
-        except (OSError, httpx.HTTPError, ValueError, jwt.PyJWTError):
+        except (OSError, httpx.HTTPError, ValueError, TypeError, AttributeError, jwt.PyJWTError) as error:
             # Keys once fetched stay good while the issuer is away; without any there is nobody to trust.
             if not self._keys:
-                raise
+                raise OSError("the issuer's keys cannot be fetched") from error
         self._fetched = time.monotonic()
 
 

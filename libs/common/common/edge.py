@@ -12,6 +12,7 @@ from common import telemetry
 from common.http import problem
 
 _QUIET = ("/health/", "/metrics")
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
 class BodyTooLarge(Exception):
@@ -30,6 +31,8 @@ class Edge:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        # A name of the caller's own would be a label of its own, and a new one with each request.
+        method = scope["method"] if scope["method"] in _METHODS else "OTHER"
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         status, begun = 500, time.perf_counter()
         answered, taken = False, 0
@@ -60,7 +63,7 @@ class Edge:
             await send(message)
 
         with telemetry.tracer.start_as_current_span(
-            scope["method"],
+            method,
             context=propagate.extract({"traceparent": headers.get("traceparent", "")}),
             kind=trace.SpanKind.SERVER,
             record_exception=False,
@@ -81,19 +84,19 @@ class Edge:
                     )(scope, receive, sending)
             finally:
                 route, seconds = _route(scope), time.perf_counter() - begun
-                span.update_name(f"{scope['method']} {route}")
+                span.update_name(f"{method} {route}")
                 span.set_attributes(
                     {
-                        "http.request.method": scope["method"],
+                        "http.request.method": method,
                         "http.route": route,
                         "http.response.status_code": status,
                     }
                 )
-                telemetry.HTTP_DURATION.labels(scope["method"], route, status).observe(seconds)
+                telemetry.HTTP_DURATION.labels(method, route, status).observe(seconds)
                 if not route.startswith(_QUIET):
                     telemetry.log().info(
                         "request",
-                        method=scope["method"],
+                        method=method,
                         route=route,
                         status=status,
                         ms=round(seconds * 1000, 1),

@@ -53,6 +53,10 @@ async def claim(request: Request, session: AsyncSession, principal: Principal | 
     # Keyed with the request's own random key: the hash of a body with a name in it tells nothing.
     digest = hashlib.blake2b(key=key.encode()[:64], digest_size=32)
     digest.update(f"{request.method} {request.url.path}?{request.url.query}\n".encode())
+    if principal:
+        # Who may no longer do it gets no answer from the time when they might.
+        rights = (sorted(principal.roles), principal.organisation_id, principal.member_id, principal.partner)
+        digest.update(f"{rights}\n".encode())
     digest.update(await request.body())
     claimed = await session.execute(_CLAIM, {"subject": subject, "key": key, "hash": digest.digest()})
     if claimed.first() is None:
