@@ -83,7 +83,7 @@ def status() -> None:
             parked = sum(value for _, value in metrics["events_parked_records"])
             cells = [int(lag), f"{age:.1f}", int(parked)]
         all_ready = all_ready and process.ready
-        rows.append([process.name, process.pid or "", "yes" if process.ready else "NO", *cells, process.address])
+        rows.append([process.name, str(process.pid or ""), "yes" if process.ready else "NO", *cells, process.address])
     output.table(
         "One-machine stack", ["process", "pid", "ready", "lag", "outbox age, s", "parked", "address"], rows
     )
