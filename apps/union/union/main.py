@@ -38,7 +38,12 @@ app.add_typer(
     help="Import registers of organisations and members.",
     callback=lambda: platform.speak_for("registry"),
 )
-app.add_typer(card_app, name="card", help="Cards: verify a QR code offline, end those that expired.")
+app.add_typer(
+    card_app,
+    name="card",
+    help="Cards: verify a QR code offline, end those that expired.",
+    callback=lambda: platform.speak_for("cards"),
+)
 app.add_typer(
     ledger_app,
     name="ledger",

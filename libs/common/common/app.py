@@ -86,7 +86,7 @@ def _routed(service: Service) -> FastAPI:
         title=service.title,
         version="1.0.0",
         docs_url=None,
-        # Edge traces and counts a request once, without the path's ids; FastAPI would add a span per dependency.
+        # Edge traces and counts a request once, without ids; FastAPI's own would record inputs and exception texts.
         telemetry={"tracing": False, "metrics": False, "logs": False},
         redoc_url=None,
         responses={"default": {"model": Problem, "description": "A problem with a stable code"}},

@@ -15,7 +15,7 @@ _QUIET = ("/health/", "/metrics")
 
 
 class BodyTooLarge(Exception):
-    pass
+    """Our own limit: FastAPI's `max_body_size` answers in plain text, past the handlers that make problems."""
 
 
 class Edge:

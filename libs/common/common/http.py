@@ -95,7 +95,7 @@ class PageParams(BaseModel):
     limit: int = Field(default=50, ge=1, le=500)
 
 
-def page_params(page: Annotated[PageParams, Query()]) -> PageParams:
+async def page_params(page: Annotated[PageParams, Query()]) -> PageParams:
     return page
 
 

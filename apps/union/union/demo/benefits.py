@@ -60,9 +60,14 @@ async def play_cards(apis: Apis, played: Played, out: Path, stage: Stage) -> Car
         plastic=batch["cards"],
         verified_green=green,
         blocked_is_red=_verify_by_command(lost_qr, keys, statuses) == 1,
-        tampered_is_red=_verify_by_command(codes[0][:-3] + codes[0][-3:][::-1], keys, statuses) == 1
+        tampered_is_red=_verify_by_command(_tampered(codes[0]), keys, statuses) == 1
         and _verify_by_command(codes[0], keys, statuses) == 0,
     )
+
+
+def _tampered(code: str) -> str:
+    middle = len(code) // 2
+    return code[:middle] + ("A" if code[middle] != "A" else "B") + code[middle + 1 :]
 
 
 async def _qr(apis: Apis, card: dict[str, Any]) -> str:
