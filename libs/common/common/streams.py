@@ -127,7 +127,9 @@ class Streams:
             consumer = self._consumer(subscriber)
             state = consumer._subscription.subscription if consumer is not None else None
             assignment = state.assignment if state is not None else None
-            for partition in assignment.tps if assignment is not None else ():
+            if consumer is None or assignment is None:
+                continue
+            for partition in assignment.tps:
                 end = consumer.highwater(partition)
                 reading = assignment.state_value(partition)
                 if end is not None and reading is not None and reading.has_valid_position:
