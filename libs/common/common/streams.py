@@ -125,11 +125,10 @@ class Streams:
         """Set the lag of each partition this worker holds: records in the log that it has not read."""
         for subscription, subscriber in self._subscribers:
             consumer = self._consumer(subscriber)
-            state = consumer._subscription.subscription if consumer is not None else None
-            assignment = state.assignment if state is not None else None
-            if consumer is None or assignment is None:
+            if consumer is None or (state := consumer._subscription.subscription) is None:
                 continue
-            for partition in assignment.tps:
+            assignment = state.assignment
+            for partition in assignment.tps if assignment is not None else ():
                 end = consumer.highwater(partition)
                 reading = assignment.state_value(partition)
                 if end is not None and reading is not None and reading.has_valid_position:

@@ -10,6 +10,7 @@ from datetime import date, timedelta
 from typing import Any
 
 import xlsxwriter
+
 from registry.importing.organisation_index import IndexedOrganisation, OrganisationIndex
 
 AS_OF = date(2023, 1, 1)
@@ -39,11 +40,11 @@ SPELLINGS = {
 
 _SURNAMES = """Гончаров Ершов Ёлкин Журавлёв Капустин Лебедев Мельников Никифоров Остапов Пантелеев Рябов Семёнов
 Тарасов Усков Филатов Хохлов Царёв Чернышёв Шубин Щербаков Юдин Яковлев Алфёров Боков Вершинин""".split()
-_MEN = "Алексей Борис Виктор Григорий Дмитрий Егор Фёдор Игорь Кирилл Максим Николай Олег Пётр Роман Степан".split()
-_WOMEN = "Анна Вера Галина Дарья Евгения Жанна Зоя Ирина Ксения Лариса Марина Нина Ольга Полина Раиса".split()
-_FATHERS = (
-    "Андреев Борисов Викторов Дмитриев Егоров Иванов Кириллов Львов Максимов Олегов Петров Семёнов".split()
+_MEN = (
+    "Алексей Борис Виктор Григорий Дмитрий Егор Фёдор Игорь Кирилл Максим Николай Олег Пётр Роман Степан".split()
 )
+_WOMEN = "Анна Вера Галина Дарья Евгения Жанна Зоя Ирина Ксения Лариса Марина Нина Ольга Полина Раиса".split()
+_FATHERS = "Андреев Борисов Викторов Дмитриев Егоров Иванов Кириллов Львов Максимов Олегов Петров Семёнов".split()
 _MONTHS = "января февраля марта апреля мая июня июля августа сентября октября ноября декабря".split()
 
 
@@ -102,9 +103,7 @@ def with_troubles(rng: random.Random, rows: list[Made]) -> list[Made]:
     picks = rng.sample(range(len(rows)), 12)
     for index in picks[4:]:
         # all the variants below need a name with ё or with look-alike letters in it
-        out[index] = replace(
-            out[index], last="Журавлёва", first="Марина", sex="female", patronymic="Петровна"
-        )
+        out[index] = replace(out[index], last="Журавлёва", first="Марина", sex="female", patronymic="Петровна")
     a, b, c, d, e, f, g, h, i, j, k, m = (out[index] for index in picks)
     out += [
         replace(e, decision=("duplicate", "same_register_exact")),

@@ -7,6 +7,7 @@ from datetime import date
 
 import pytest
 import xlsxwriter
+
 from registry.importing.annotate import annotate
 from registry.importing.engine import SourceFile, classify
 from registry.importing.organisation_index import IndexedOrganisation, OrganisationIndex

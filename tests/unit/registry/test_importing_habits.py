@@ -5,9 +5,9 @@ import random
 from collections.abc import Callable
 
 import pytest
+
 from registry.importing.engine import SourceFile, classify
 from registry.importing.outcomes import FileResult
-
 from tests.unit.registry import registers_made as made
 
 Habit = Callable[[list, random.Random], tuple[str, bytes, list[tuple[str | None, int]]]]
@@ -151,9 +151,7 @@ def _written(habit, seed: int, unknown_organisation: bool = True) -> tuple[list,
             organisation_text="МКОУ «Загорская ООШ № 77»",
             decision=("rejected", "organisation_unknown"),
         )
-        rows = [
-            r for n, r in enumerate(rows) if n == 3 or r.decision[0] != "duplicate" or r.card != rows[3].card
-        ]
+        rows = [r for n, r in enumerate(rows) if n == 3 or r.decision[0] != "duplicate" or r.card != rows[3].card]
     name, content, places = habit(rows, rng)
     (result,) = classify([SourceFile(name, content)], made.ORGANISATIONS, [], made.AS_OF)
     return rows, result, places
@@ -207,9 +205,7 @@ def test_the_values_of_accepted_rows_are_read_whole(habit) -> None:
 
 
 def _places(rows: list[list[object]]) -> list[tuple[int, str, str | None, str | None]]:
-    (result,) = classify(
-        [SourceFile("x.xlsx", made.workbook({"Л": rows}))], made.ORGANISATIONS, [], made.AS_OF
-    )
+    (result,) = classify([SourceFile("x.xlsx", made.workbook({"Л": rows}))], made.ORGANISATIONS, [], made.AS_OF)
     assert result.refusal is None
     return [(r.row, r.outcome, r.reason, r.person.organisation_id if r.person else None) for r in result.rows]
 
@@ -252,9 +248,7 @@ def test_a_summary_of_organisations_is_no_register_of_people() -> None:
         ["Северская СОШ № 1", "Гончарова Анна Петровна", "89161234567", 40],
         ["Луговская СОШ № 1", "Ершова Вера Петровна", "89161234568", 41],
     ]
-    (result,) = classify(
-        [SourceFile("x.xlsx", made.workbook({"Свод": rows}))], made.ORGANISATIONS, [], made.AS_OF
-    )
+    (result,) = classify([SourceFile("x.xlsx", made.workbook({"Свод": rows}))], made.ORGANISATIONS, [], made.AS_OF)
     assert result.refusal
     assert result.refusal.code == "register_not_found"
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from registry.importing.annotate import annotate
 from registry.importing.engine import SourceFile, classify
 from registry.importing.organisations import OrganisationRegister, read_organisations
