@@ -3,7 +3,7 @@
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 
@@ -12,6 +12,7 @@ from common.events import EVENTS
 from common.events.base import Event
 from union import asyncapi, output
 from union.compatibility import breaking_changes, lost_history
+from union.platform import SERVICES
 
 EVENT_DOCS = Path("docs/events")
 API_DOCS = Path("docs/openapi")
@@ -130,24 +131,29 @@ def contracts(
     root: Annotated[Path, typer.Option(help="The repository.")] = Path(),
 ) -> None:
     """Write docs/events and docs/openapi from the code, or check that they agree with it."""
-    from union.platform import SERVICES  # all four services: only for this command's run
-
     if not (root / "Makefile").is_file():
         output.refuse("This is not the repository: run it there, or say --root.")
     files = generate(SERVICES)
     if check_only:
         differences = check(root, files)
         if differences:
-            output.refuse("\n".join(differences), 1)
+            _refuse(differences)
         output.console.print(f"{len(files)} documents agree with the code.")
         return
     try:
         changed = write(root, files, accept_breaking or ())
     except BreakingChange as refusal:
-        output.refuse(str(refusal), 1)
+        _refuse(str(refusal).splitlines())
     for path in changed:
         output.console.print(str(path))
     output.console.print(f"{len(changed)} of {len(files)} documents written." if changed else "Nothing to change.")
+
+
+def _refuse(sentences: Iterable[str]) -> NoReturn:
+    """One sentence a line, as it is: paths and values are neither wrapped nor read as markup."""
+    for sentence in sentences:
+        output.errors.print(sentence, style="red", markup=False, soft_wrap=True)
+    raise typer.Exit(1)
 
 
 def _stale(root: Path, files: Mapping[Path, str]) -> list[Path]:

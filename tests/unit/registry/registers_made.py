@@ -4,10 +4,9 @@
 import csv
 import io
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
-from typing import Any
 
 import xlsxwriter
 
@@ -124,7 +123,7 @@ def with_troubles(rng: random.Random, rows: list[Made]) -> list[Made]:
     return out
 
 
-Cells = list[Any]
+Cells = Sequence[object]
 Write = Callable[[Made], Cells]
 
 
@@ -164,7 +163,7 @@ def delimited(rows: Sequence[Cells], delimiter: str, encoding: str) -> bytes:
     return (written.replace("«", "'").replace("»", "'") if encoding == "cp866" else written).encode(encoding)
 
 
-def workbook(sheets: dict[str, Sequence[Cells]]) -> bytes:
+def workbook(sheets: Mapping[str, Sequence[Cells]]) -> bytes:
     target = io.BytesIO()
     book = xlsxwriter.Workbook(target, {"in_memory": True})
     day = book.add_format({"num_format": "dd.mm.yyyy"})

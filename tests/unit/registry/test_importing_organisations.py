@@ -2,7 +2,8 @@
 
 import pytest
 
-from registry.importing.organisations import OrganisationRegister, read_organisations
+from registry.importing.organisation_tree import OrganisationRegister
+from registry.importing.organisations import read_organisations
 
 
 def read(text: str) -> OrganisationRegister:

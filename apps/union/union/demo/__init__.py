@@ -155,7 +155,9 @@ async def _prove(
         ),
         proof.Check(
             "personal data on Kafka and in logs = 0",
-            not scanner.found and scanner.records > 0 and facts["privacy"]["planted_are_found"],
+            not scanner.found
+            and scanner.records >= facts["events"]["published"] > 0
+            and facts["privacy"]["planted_are_found"],
             f"{len(scanner.found)} in {scanner.records} records and {scanner.lines} log lines; planted ones are found",
         ),
         proof.Check(

@@ -141,7 +141,13 @@ def _texts(value: Any) -> Iterable[str]:
 
 async def scan(scanner: Scanner, bootstrap: str, logs: Path) -> None:
     """Every record of every topic from the first on, and every line of every log."""
-    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, fetch_max_wait_ms=50, enable_auto_commit=False)
+    # Without a group a partition begins where the reset says; seeking beside that would race with it.
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=bootstrap,
+        fetch_max_wait_ms=50,
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+    )
     await consumer.start()
     try:
         partitions = []
@@ -150,7 +156,6 @@ async def scan(scanner: Scanner, bootstrap: str, logs: Path) -> None:
             partitions += [TopicPartition(topic.name, number) for number in numbers]
         consumer.assign(partitions)
         ends = await consumer.end_offsets(partitions)
-        await consumer.seek_to_beginning(*partitions)
         while any([await consumer.position(p) < ends[p] for p in partitions]):
             for records in (await consumer.getmany(timeout_ms=200, max_records=5_000)).values():
                 for record in records:
