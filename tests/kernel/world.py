@@ -133,7 +133,9 @@ async def log_of_topic(settings: Settings) -> dict[str, list[int]]:
         await consumer.stop()
 
 
-async def send_raw(settings: Settings, key: bytes, value: bytes, headers: Sequence[tuple[str, bytes | None]]) -> None:
+async def send_raw(
+    settings: Settings, key: bytes, value: bytes, headers: Sequence[tuple[str, bytes | None]]
+) -> None:
     """Put a record on the counters' topic past the outbox, as a broken producer would."""
     producer = AIOKafkaProducer(bootstrap_servers=settings.kafka_bootstrap)
     await producer.start()

@@ -22,7 +22,7 @@ from common.settings import Settings
 Records = tuple[ConsumerRecord, ...]
 
 POLL_INTERVAL_SECONDS = 300.0
-"""Kafka takes a worker that has not polled for so long out of the group; so does liveness."""
+"""Kafka takes a worker that has not polled for so long out of the group; then it is not alive either."""
 
 
 async def _raw(message: KafkaAckableMessage) -> Any:
@@ -62,7 +62,8 @@ class Streams:
             apply_types=False,
         )
         self._subscribers: list[tuple[Subscription, Any]] = []
-        self._polled = time.monotonic()
+        self._begun: dict[str, float] = {}
+        """When the batch under way began, by consumer."""
         for subscription in subscriptions:
             self._subscribe(subscription, Processor(subscription, database), settings)
 
@@ -93,9 +94,12 @@ class Streams:
 
     def _handler(self, subscription: Subscription, processor: Processor) -> Callable[[Records], Awaitable[None]]:
         async def handle(batch: Records) -> None:
-            self._polled = time.monotonic()
             records = [Record(r.topic, r.partition, r.offset, r.key, r.value, tuple(r.headers)) for r in batch]
-            await processor.process(records)
+            self._begun[subscription.consumer] = time.monotonic()
+            try:
+                await processor.process(records)
+            finally:
+                del self._begun[subscription.consumer]
             self.measure()
 
         handle.__name__ = subscription.consumer
@@ -113,22 +117,31 @@ class Streams:
 
     @property
     def assigned(self) -> bool:
-        """True when each subscription has partitions; a worker beyond the partitions' number idles validly."""
-        consumers = [self._consumer(subscriber) for _, subscriber in self._subscribers]
-        return all(consumer is not None and consumer.assignment() for consumer in consumers)
+        """True when each subscription's group has given this worker its part, which may be no partition at all.
+
+        A worker beyond the number of partitions is ready: it takes over when another one ends.
+        """
+        return all(self._assignment(subscriber) is not None for _, subscriber in self._subscribers)
 
     @property
     def alive(self) -> bool:
-        return all(bool(subscriber.running) for _, subscriber in self._subscribers)
+        """False when a subscription has ended, or a batch takes longer than Kafka waits for the next poll."""
+        oldest = min(self._begun.values(), default=float("inf"))
+        running = all(bool(subscriber.running) for _, subscriber in self._subscribers)
+        return running and time.monotonic() - oldest < POLL_INTERVAL_SECONDS
+
+    def _assignment(self, subscriber: Any) -> Any:
+        consumer = self._consumer(subscriber)
+        state = consumer._subscription.subscription if consumer is not None else None
+        return state.assignment if state is not None else None
 
     def measure(self) -> None:
         """Set the lag of each partition this worker holds: records in the log that it has not read."""
         for subscription, subscriber in self._subscribers:
-            consumer = self._consumer(subscriber)
-            if consumer is None or (state := consumer._subscription.subscription) is None:
+            consumer, assignment = self._consumer(subscriber), self._assignment(subscriber)
+            if consumer is None or assignment is None:
                 continue
-            assignment = state.assignment
-            for partition in assignment.tps if assignment is not None else ():
+            for partition in assignment.tps:
                 end = consumer.highwater(partition)
                 reading = assignment.state_value(partition)
                 if end is not None and reading is not None and reading.has_valid_position:
