@@ -1,3 +1,4 @@
+import io
 import os
 import pwd
 import stat
@@ -191,3 +192,29 @@ async def test_a_lost_password_is_told(postgres: Postgres, data_dir: Path, cards
 def test_what_is_no_name_of_a_database_is_refused(server: Postgres, name: str) -> None:
     with pytest.raises(ValueError, match="is no name for a database"):
         server.ensure_databases([name])
+
+
+async def test_no_refused_row_is_quoted_in_the_servers_log(postgres: Postgres, scratch: Path) -> None:
+    """DETAIL and STATEMENT lines would carry people's names out of the database."""
+    postgres.start()
+    postgres.ensure_databases(["registry"])
+    url = postgres.url("registry")
+    await execute(url, "CREATE TABLE person (name text PRIMARY KEY CHECK (name <> 'Nobody'), sex text NOT NULL)")
+    await execute(url, "INSERT INTO person VALUES ('Anna', 'f')")
+    connection = await connect(url)
+    for name, sex, error in (
+        ("Anna", "f", asyncpg.UniqueViolationError),
+        ("Nobody", "f", asyncpg.CheckViolationError),
+        ("Boris", None, asyncpg.NotNullViolationError),
+    ):
+        with pytest.raises(error):
+            await connection.execute("INSERT INTO person VALUES ($1, $2)", name, sex)
+    with pytest.raises(asyncpg.BadCopyFileFormatError):
+        await connection.copy_to_table("person", source=io.BytesIO(b"Grigory\n"))
+    with pytest.raises(asyncpg.UndefinedColumnError):
+        await connection.execute("SELECT age FROM person WHERE name = 'Dora'")
+    await connection.close()
+    log = "".join(path.read_text() for path in scratch.rglob("postgres.log"))
+    assert "violates unique constraint" in log
+    for name in ("Anna", "Nobody", "Boris", "Grigory", "Dora"):
+        assert name not in log
