@@ -18,6 +18,7 @@ from common.db import Database
 from registry.commands.import_organisations import OrganisationsImported, import_organisations
 from registry.commands.importing import FileProgress, MembersImported, import_members
 from registry.config import RegistrySettings
+from registry.errors import RegistryChanged
 from registry.importing.reading import UnreadableFile
 
 T = TypeVar("T")
@@ -80,7 +81,11 @@ def members_command(
         with _progress(len(files)) as advance:
             return await import_members(database, files, day, annotated, advance, dry_run=dry_run)
 
-    result = _run(work)
+    try:
+        result = _run(work)
+    except RegistryChanged as refusal:
+        typer.echo(refusal.detail, err=True)
+        raise typer.Exit(1) from None
     outcomes = ("accepted", "duplicate", "rejected")
     files_seen = ("files", "files_refused", "files_already_imported")
     _print_counts(

@@ -182,3 +182,13 @@ class TransferToSame(BusinessError):
 
     def __init__(self) -> None:
         super().__init__("The member is in this organisation already; name another one.")
+
+
+class RegistryChanged(BusinessError):
+    code = "registry_changed"
+
+    def __init__(self, file: str) -> None:
+        super().__init__(
+            f"While {file} was read, one of its people was admitted or one of its organisations closed; "
+            "import again: files that are done are left out."
+        )

@@ -1,20 +1,31 @@
 """The registers of the example region come into the base, once."""
 
+import asyncio
 import json
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 import sqlalchemy as sa
+from sqlmodel import col
 from typer.testing import CliRunner
+from uuid_utils.compat import uuid7
 
 from common.db import Database
 from common.events.registry import MemberAdmitted, OrganisationCreated
 from common.settings import Settings
+from common.testing import eventually
+from registry import rules
 from registry.cli import import_app
+from registry.commands.applications import admit_applicant, submit_application
 from registry.commands.import_organisations import import_organisations
 from registry.commands.importing import FileProgress, import_members
+from registry.commands.organisations import close_organisation
+from registry.consent_texts import CURRENT
+from registry.errors import RegistryChanged
+from registry.models import Organisation, Person
 
 OMSK = Path(__file__).parents[3] / "examples" / "omsk"
 AS_OF = date(2021, 1, 1)
@@ -110,6 +121,80 @@ async def test_a_file_that_is_no_register_is_refused_and_the_others_come_in(
     assert {file.name: file.status for file in result.files} == {note.name: "refused", "T02.csv": "imported"}
     assert result.report["files"][note.name]["status"] == "refused"
     assert (await counts(database))["import_file"] == 2
+
+
+async def organisation_of(database: Database, name: str) -> UUID:
+    async with database.sessions() as session:
+        found = sa.select(col(Organisation.organisation_id)).where(col(Organisation.name).contains(name))
+        return (await session.scalars(found)).one()
+
+
+async def test_who_is_admitted_while_a_file_is_read_is_not_imported_as_well(database: Database) -> None:
+    await import_organisations(database, OMSK / "organisations.xlsx", NOW, AS_OF)
+    school = await organisation_of(database, "Большереченская СОШ № 1")
+    born = date(1981, 8, 16)
+    name = ("Вахтина", "Эсмира", "Аркадиевна")
+    register = OMSK / "members" / "T02.csv"
+    async with database.sessions.begin() as session:
+        application = await submit_application(
+            session,
+            organisation_id=school,
+            person=Person(
+                person_id=uuid7(),
+                last_name=name[0],
+                first_name=name[1],
+                patronymic=name[2],
+                birth_date=born,
+                match_key=rules.match_key(*name, born),
+            ),
+            category="working",
+            consents=["membership"],
+            consent_text_version=CURRENT,
+            check_off=False,
+            wished_on=AS_OF,
+            follow_code="code",
+            now=NOW,
+        )
+        await session.flush()
+        await admit_applicant(session, application.application_id, "1", AS_OF, False, NOW)
+        await session.flush()
+        importing = asyncio.ensure_future(import_members(database, [register], AS_OF, now=NOW))
+
+        async def waits_or_ends() -> bool:
+            async with database.sessions() as look:
+                waiting = sa.text("select exists (select from pg_locks where not granted)")
+                return importing.done() or bool(await look.scalar(waiting))
+
+        await eventually(waits_or_ends, timeout=20)
+    with pytest.raises(RegistryChanged):
+        await importing
+    assert (await counts(database))["member"] == 1
+    again = await import_members(database, [register], AS_OF, now=NOW)
+    assert again.files[0].status == "imported"
+    async with database.sessions() as session:
+        twins = await session.scalar(
+            sa.select(sa.func.count()).where(col(Person.match_key) == rules.match_key(*name, born))
+        )
+    assert twins == 1
+
+
+async def test_nobody_is_imported_into_an_organisation_that_closes_meanwhile(database: Database) -> None:
+    await import_organisations(database, OMSK / "organisations.xlsx", NOW, AS_OF)
+    school = await organisation_of(database, "Большереченская СОШ № 1")
+    async with database.sessions.begin() as session:
+        await close_organisation(session, school, "merged", AS_OF, NOW)
+        await session.flush()
+        importing = asyncio.ensure_future(import_members(database, [OMSK / "members" / "T02.csv"], AS_OF, now=NOW))
+
+        async def waits_or_ends() -> bool:
+            async with database.sessions() as look:
+                waiting = sa.text("select exists (select from pg_locks where not granted)")
+                return importing.done() or bool(await look.scalar(waiting))
+
+        await eventually(waits_or_ends, timeout=20)
+    with pytest.raises(RegistryChanged):
+        await importing
+    assert (await counts(database))["member"] == 0
 
 
 @pytest.fixture

@@ -25,6 +25,12 @@ _MEMBERS = sa.text(
     "select member_id, organisation_id, last_name, first_name, patronymic, birth_date, old_card_number, phone, email"
     " from member join person using (person_id) where status = 'member' order by member_id"
 )
+_CLOSED = sa.text(
+    "select status from organisation where organisation_id = any(:ids) order by organisation_id for share"
+).bindparams(sa.bindparam("ids", type_=sa.ARRAY(sa.Uuid)))
+_OF_KEYS = sa.text(
+    "select member_id from member join person using (person_id) where status = 'member' and match_key = any(:keys)"
+).bindparams(sa.bindparam("keys", type_=sa.ARRAY(sa.Text)))
 _PERSON = (
     *("person_id", "last_name", "first_name", "patronymic", "birth_date", "sex", "phone", "email"),
     *("old_card_number", "match_key"),
@@ -89,8 +95,28 @@ async def known_members(session: AsyncSession) -> list[KnownPerson]:
     ]
 
 
-async def write_members(session: AsyncSession, people: Sequence[ParsedPerson], as_of: date) -> None:
-    """Persons, members, stays and events of accepted rows. The session has begun its transaction."""
+async def hold_organisations(session: AsyncSession, people: Sequence[ParsedPerson]) -> bool:
+    """Hold these people's organisations as they are until the transaction ends; false if one is closed by now."""
+    ids = sorted({UUID(person.organisation_id) for person in people if person.organisation_id})
+    return all(status == "active" for status in await session.scalars(_CLOSED, {"ids": ids}))
+
+
+async def members_alike(session: AsyncSession, people: Sequence[ParsedPerson]) -> set[str]:
+    """The ids of all who are members now and have the name and birth date of one of these people."""
+    keys = sorted({_match_key(person) for person in people})
+    return {str(member_id) for member_id in await session.scalars(_OF_KEYS, {"keys": keys})}
+
+
+def _match_key(person: ParsedPerson) -> str:
+    assert person.birth_date is not None
+    return rules.match_key(person.last, person.first, person.patronymic, person.birth_date)
+
+
+async def write_members(session: AsyncSession, people: Sequence[ParsedPerson], as_of: date) -> set[str]:
+    """Persons, members, stays and events of accepted rows; returns the members' ids.
+
+    The session has begun its transaction.
+    """
     persons: list[tuple[Any, ...]] = []
     members: list[tuple[Any, ...]] = []
     stays: list[tuple[Any, ...]] = []
@@ -100,7 +126,7 @@ async def write_members(session: AsyncSession, people: Sequence[ParsedPerson], a
         person_id, member_id = uuid7(), uuid7()
         organisation_id = UUID(person.organisation_id)
         joined_on = person.joined_on or as_of
-        key = rules.match_key(person.last, person.first, person.patronymic, person.birth_date)
+        key = _match_key(person)
         persons.append(
             (
                 *(person_id, person.last, person.first, person.patronymic or None, person.birth_date),
@@ -139,3 +165,4 @@ async def write_members(session: AsyncSession, people: Sequence[ParsedPerson], a
         ("membership", _STAY, stays),
     ):
         await driver.copy_records_to_table(table, records=records, columns=columns)
+    return {str(row[0]) for row in members}

@@ -13,13 +13,17 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from common.db import Database
+from registry import errors
 from registry.commands.import_rows import (
     claim_file,
+    hold_organisations,
     imported_files,
     known_members,
+    members_alike,
     organisation_index,
     write_members,
 )
+from registry.commands.loading import lock_admissions
 from registry.importing.annotate import annotate
 from registry.importing.engine import SourceFile, classify
 from registry.importing.outcomes import FileResult
@@ -68,7 +72,8 @@ async def import_members(
     Of two rows of one person the earlier counts; people who are members already stand in nobody's way but their
     own. A member's first day is the register's, else `as_of`. Files whose bytes were imported before are left
     out and have no second effect; after a kill the same call goes on with the next file. Two imports at once
-    wait for each other. Blocks nothing else. Raises OSError for a path that cannot be read.
+    wait for each other; admissions wait for the commit of a file. Raises OSError for a path that cannot be read,
+    and RegistryChanged when what a file was judged by has changed meanwhile: the next call judges it anew.
     """
     now = now or datetime.now(UTC)
     async with _one_import(database):
@@ -101,13 +106,14 @@ async def import_members(
         for name in repeated:
             report(name, "already_imported", None)
         results: list[FileResult] = []
+        members = {person.id for person in known}
         decisions = classify(fresh, organisations, known, as_of)
         while (result := await asyncio.to_thread(_next, decisions)) is not None:
             results.append(result)
             status: FileStatus = "refused" if result.refusal else "read"
             if not result.refusal and not dry_run:
                 async with database.sessions.begin() as session:
-                    status = await _import_file(session, result, digests[result.name], as_of, now)
+                    status = await _import_file(session, result, digests[result.name], as_of, now, members)
             if annotated_dir is not None:
                 await asyncio.to_thread(_write_annotated, annotated_dir, result, contents[result.name])
             report(result.name, status, result)
@@ -127,12 +133,18 @@ def _counts(result: FileResult | None) -> dict[str, int]:
 
 
 async def _import_file(
-    session: AsyncSession, result: FileResult, sha256: bytes, as_of: date, now: datetime
+    session: AsyncSession, result: FileResult, sha256: bytes, as_of: date, now: datetime, known: set[str]
 ) -> FileStatus:
+    """`known` are the members that the file was judged by; its own join them."""
     if not await claim_file(session, sha256, "members", result.name, as_of, now, _counts(result)):
         return "already_imported"
     people = [row.person for row in result.rows if row.outcome == "accepted" and row.person is not None]
-    await write_members(session, people, as_of)
+    if not await hold_organisations(session, people):
+        raise errors.RegistryChanged(result.name)
+    known |= await write_members(session, people, as_of)
+    await lock_admissions(session)
+    if await members_alike(session, people) - known:
+        raise errors.RegistryChanged(result.name)
     return "imported"
 
 

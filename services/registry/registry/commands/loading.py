@@ -14,6 +14,8 @@ Row = TypeVar("Row", bound=Table)
 _TREE_LOCK = 0x74726565
 _PERSON_LOCK = 0x70657273
 """First halves of advisory locks' keys."""
+_ADMISSION_LOCK = 0x61646D69
+"""Shared by those who admit one person; an import holds it alone while it commits a file."""
 
 
 async def locked(session: AsyncSession, model: type[Row], key: Any, read: bool = False) -> Row:
@@ -30,8 +32,14 @@ async def lock_tree(session: AsyncSession) -> None:
 
 
 async def lock_person_key(session: AsyncSession, match_key: str) -> None:
-    """One transaction at a time admits a person of this key."""
+    """One transaction at a time admits a person of this key, and none while an import commits a file."""
+    await session.execute(sa.select(sa.func.pg_advisory_xact_lock_shared(_ADMISSION_LOCK)))
     await session.execute(sa.select(sa.func.pg_advisory_xact_lock(_PERSON_LOCK, sa.func.hashtext(match_key))))
+
+
+async def lock_admissions(session: AsyncSession) -> None:
+    """Waits for the admissions under way; no other is made before this transaction ends."""
+    await session.execute(sa.select(sa.func.pg_advisory_xact_lock(_ADMISSION_LOCK)))
 
 
 async def held_organisation(session: AsyncSession, organisation_id: UUID) -> Organisation:
