@@ -156,6 +156,14 @@ class ContactsOnly(Forbidden):
         super().__init__("Members change their phone and e-mail themselves; for the rest ask your organisation.")
 
 
+class ConsentOnPaperOnly(BusinessError):
+    status = 422
+    code = "consent_on_paper_only"
+
+    def __init__(self) -> None:
+        super().__init__("Only the member can consent online; record a signed paper with the channel paper.")
+
+
 class TransferOpen(BusinessError):
     code = "transfer_open"
 

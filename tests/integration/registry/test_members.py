@@ -123,6 +123,7 @@ async def test_each_consent_is_given_and_withdrawn_by_itself(
     refused(await world.client.post(f"{path}/bonus/withdraw", headers=itself), 409, "consent_not_given")
     unknown = {"purpose": "cards", "text_version": "0"}
     refused(await world.client.post(path, json=unknown, headers=itself), 422, "consent_text_unknown")
+    refused(await world.client.post(path, json=bonus, headers=world.federal), 422, "consent_on_paper_only")
     done(await world.client.post(path, json={**bonus, "channel": "paper"}, headers=world.federal), 201)
     given, withdrawn, again = await published(ConsentGiven, ConsentWithdrawn)
     assert (given.consents, withdrawn.consents, again.consents) == (
@@ -148,7 +149,38 @@ async def test_the_extract_holds_everything(world: Any, done: Any, refused: Any)
     assert extract["transfers"] == []
     assert [(row["by"], row["action"], row["purpose"]) for row in extract["accesses"]] == [
         ("applicant", "apply", None),
+        ("federal_staff-1", "admit", None),
         ("federal_staff-1", "read_member", "call"),
     ]
     another = await world.member(world.school)
     refused(await world.client.get(f"/v1/members/{another}/extract", headers=world.self(member)), 404, "not_found")
+
+
+async def test_who_decides_about_a_member_is_on_record(world: Any, done: Any, database: Database) -> None:
+    member = await world.member(world.school, consents=["membership"])
+    path = f"/v1/members/{member}"
+    paper = {"purpose": "bonus", "channel": "paper"}
+    done(await world.client.post(f"{path}/consents", json=paper, headers=world.federal), 201)
+    done(await world.client.post(f"{path}/consents/bonus/withdraw", headers=world.self(member)))
+    for decision in ("refuse", "accept"):
+        release = {"member_id": member, "to_organisation_id": str(world.other), "effective_on": "2021-03-01"}
+        transfer = done(await world.client.post("/v1/transfers", json=release, headers=world.federal), 201)
+        body = {"reason": "Мест нет"} if decision == "refuse" else {"effective_on": "2021-03-02"}
+        address = f"/v1/transfers/{transfer['transfer_id']}/{decision}"
+        done(await world.client.post(address, json=body, headers=world.federal))
+    expulsion = {"reason": "Решение № 5", "effective_on": "2021-07-01"}
+    done(await world.client.post(f"{path}/expel", json=expulsion, headers=world.federal))
+    async with database.sessions() as session:
+        rows = await session.execute(sa.text("select subject, action from access_log order by access_id"))
+    staff = "federal_staff-1"
+    assert [tuple(row) for row in rows] == [
+        ("applicant", "apply"),
+        (staff, "admit"),
+        (staff, "give_consent"),
+        ("a-member", "withdraw_consent"),
+        (staff, "release"),
+        (staff, "refuse_transfer"),
+        (staff, "release"),
+        (staff, "accept_transfer"),
+        (staff, "expel"),
+    ]

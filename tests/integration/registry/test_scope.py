@@ -29,7 +29,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "PATCH /v1/members/{member_id}": {"phone": "+79130000000", **DAY},
     "POST /v1/members/{member_id}/leave": DAY,
     "POST /v1/members/{member_id}/expel": {"reason": "Так решено", **DAY},
-    "POST /v1/members/{member_id}/consents": {"purpose": "bonus"},
+    "POST /v1/members/{member_id}/consents": {"purpose": "bonus", "channel": "paper"},
     "POST /v1/members/{member_id}/consents/{purpose}/withdraw": {},
     "POST /v1/transfers": DAY,
     "POST /v1/transfers/{transfer_id}/accept": DAY,

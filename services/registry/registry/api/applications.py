@@ -74,6 +74,7 @@ async def admit_applicant(
         body.namesake_confirmed,
         now,
     )
+    record_access(session, principal.subject, "admit", "application", [application_id], None, now)
     response.headers["ETag"] = etag(member.version)
     return MemberState.model_validate(member)
 
@@ -83,7 +84,9 @@ async def decline_application(
     application_id: UUID, body: Reason, response: Response, session: SessionDep, principal: Staff
 ) -> ApplicationState:
     """Refuse; the applicant reads the reason under the follow code."""
+    now = datetime.now(UTC)
     await reach.check_application(session, principal, application_id)
-    application = await commands.decline_application(session, application_id, body.reason, datetime.now(UTC))
+    application = await commands.decline_application(session, application_id, body.reason, now)
+    record_access(session, principal.subject, "decline", "application", [application_id], None, now)
     response.headers["ETag"] = etag(application.version)
     return ApplicationState.model_validate(application)

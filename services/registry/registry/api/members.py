@@ -112,7 +112,10 @@ async def give_consent(
 ) -> MemberState:
     now = datetime.now(UTC)
     await reach.check_member(session, principal, member_id)
+    if body.channel == "online" and not reach.is_own(principal, member_id):
+        raise errors.ConsentOnPaperOnly
     member = await commands.give_consent(session, member_id, body.purpose, body.text_version, body.channel, now)
+    record_access(session, principal.subject, "give_consent", "member", [member_id], None, now)
     return _state(member, response)
 
 
@@ -125,8 +128,11 @@ async def withdraw_consent(
     principal: StaffOrMember,
 ) -> MemberState:
     """Each consent is withdrawn by itself; the membership goes on."""
+    now = datetime.now(UTC)
     await reach.check_member(session, principal, member_id)
-    return _state(await commands.withdraw_consent(session, member_id, purpose, datetime.now(UTC)), response)
+    member = await commands.withdraw_consent(session, member_id, purpose, now)
+    record_access(session, principal.subject, "withdraw_consent", "member", [member_id], None, now)
+    return _state(member, response)
 
 
 @router.get("/members/{member_id}/extract")
@@ -153,7 +159,10 @@ async def _end(
     now = datetime.now(UTC)
     await reach.check_member(session, principal, member_id)
     day = body.effective_on or now.date()
-    return _state(await commands.end_membership(session, member_id, how, reason, day, now), response)
+    member = await commands.end_membership(session, member_id, how, reason, day, now)
+    action = "leave" if how == "left" else "expel"
+    record_access(session, principal.subject, action, "member", [member_id], None, now)
+    return _state(member, response)
 
 
 def _state(member: Member, response: Response) -> MemberState:

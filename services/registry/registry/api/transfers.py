@@ -39,6 +39,7 @@ async def release_member(
         settings.transfer_days,
         now,
     )
+    record_access(session, principal.subject, "release", "member", [transfer.member_id], None, now)
     return _state(transfer, response)
 
 
@@ -66,7 +67,9 @@ async def accept_transfer(
     now = datetime.now(UTC)
     await reach.check_receives(session, principal, transfer_id)
     day = body.effective_on or now.date()
-    return _state(await commands.accept_transfer(session, transfer_id, day, now), response)
+    transfer = await commands.accept_transfer(session, transfer_id, day, now)
+    record_access(session, principal.subject, "accept_transfer", "member", [transfer.member_id], None, now)
+    return _state(transfer, response)
 
 
 @router.post("/transfers/{transfer_id}/refuse")
@@ -74,8 +77,10 @@ async def refuse_transfer(
     transfer_id: UUID, body: Reason, response: Response, session: SessionDep, principal: Staff
 ) -> TransferState:
     """The member stays where they are."""
+    now = datetime.now(UTC)
     await reach.check_receives(session, principal, transfer_id)
-    transfer = await commands.refuse_transfer(session, transfer_id, body.reason, datetime.now(UTC))
+    transfer = await commands.refuse_transfer(session, transfer_id, body.reason, now)
+    record_access(session, principal.subject, "refuse_transfer", "member", [transfer.member_id], None, now)
     return _state(transfer, response)
 
 
