@@ -45,7 +45,7 @@ test-kafka: $(STAMP) ## the kernel's tests against Apache Kafka itself (needs Ja
 bench: $(STAMP) ## ratios against limits measured in the same run -> build/bench/kernel.json
 	$(BIN)/python -m bench
 
-contracts: $(STAMP) ## write docs/events, docs/asyncapi.json and docs/openapi from the code
+contracts: $(STAMP) ## write docs/events and docs/openapi from the code
 	$(BIN)/union contracts
 
 format: $(STAMP) ## rewrite files as ruff likes them

@@ -230,3 +230,29 @@ async def test_the_contract_says_which_requests_need_a_key(client: Client) -> No
     assert not any(
         p["name"] == "Idempotency-Key" for p in paths["/v1/counters/{counter_id}"]["patch"]["parameters"]
     )
+
+
+async def test_a_token_that_was_good_is_refused_once_it_has_expired(client: Client, issuer: TestIssuer) -> None:
+    # The verifier allows clocks to differ by 30 s: this token has about two left.
+    headers = issuer.bearer("federal_staff", ttl=-28)
+    assert (await client.get("/v1/counters", headers=headers)).status_code == 200
+    assert (await client.get("/v1/counters", headers=headers)).status_code == 200
+    await asyncio.sleep(2.5)
+    assert (await client.get("/v1/counters", headers=headers)).status_code == 401
+
+
+async def test_connections_that_the_server_closed_are_replaced_without_a_refusal(
+    client: Client, staff: dict[str, str], database: Database
+) -> None:
+    await asyncio.gather(*(client.get("/v1/counters", headers=staff) for _ in range(4)))
+    async with database.sessions() as session:
+        ended = await session.execute(
+            sa.text(
+                "select pg_terminate_backend(pid) from pg_stat_activity"
+                " where datname = current_database() and pid <> pg_backend_pid()"
+            )
+        )
+        assert len(ended.all()) >= 1
+    await asyncio.sleep(0.2)
+    answers = await asyncio.gather(*(client.post("/v1/counters", json=body(), headers=staff) for _ in range(4)))
+    assert [answer.status_code for answer in answers] == [201] * 4

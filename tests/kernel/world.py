@@ -123,7 +123,6 @@ async def log_of_topic(settings: Settings) -> dict[str, list[int]]:
         partitions = [TopicPartition(COUNTERS.name, p) for p in range(settings.topic_partitions)]
         consumer.assign(partitions)
         ends = await consumer.end_offsets(partitions)
-        await consumer.seek_to_beginning(*partitions)
         versions: dict[str, list[int]] = defaultdict(list)
         while any([await consumer.position(p) < ends[p] for p in partitions]):
             for records in (await consumer.getmany(timeout_ms=500)).values():

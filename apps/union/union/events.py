@@ -107,7 +107,15 @@ def list_parked(service: ServiceOption = None) -> None:
 
         for item in asyncio.run(with_database(platform.settings_of(each), work)):
             rows.append(
-                [each.name, item.id, item.consumer, item.record.key, item.code, item.attempts, f"{item.parked_at:%F %T}"]
+                [
+                    each.name,
+                    item.id,
+                    item.consumer,
+                    item.record.key,
+                    item.code,
+                    item.attempts,
+                    f"{item.parked_at:%F %T}",
+                ]
             )
     output.table("Parked records", ["service", "id", "consumer", "key", "code", "attempts", "parked at"], rows)
 
@@ -118,13 +126,17 @@ def show_parked(service: str, parked_id: int) -> None:
 
     async def work(database: Database) -> parking.Parked | None:
         async with database.sessions() as session:
-            return next((p for p in await parking.parked_records(session, limit=100_000) if p.id == parked_id), None)
+            return next(
+                (p for p in await parking.parked_records(session, limit=100_000) if p.id == parked_id), None
+            )
 
     item = asyncio.run(with_database(platform.settings_of(platform.service_named(service)), work))
     if item is None:
         output.refuse(f"{service} has no parked record {parked_id}; see `union parked list --service {service}`.")
     output.console.print(f"{item.consumer} · {item.code} · {item.reason}", markup=False)
-    output.console.print(f"{item.record.topic}/{item.record.partition}@{item.record.offset} key {item.record.key}", markup=False)
+    output.console.print(
+        f"{item.record.topic}/{item.record.partition}@{item.record.offset} key {item.record.key}", markup=False
+    )
     for name, value in item.record.headers:
         output.console.print(f"  {name}: {value.decode(errors='backslashreplace')}", markup=False)
     output.console.print((item.record.payload or b"").decode(errors="backslashreplace"), markup=False)

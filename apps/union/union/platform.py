@@ -4,20 +4,20 @@ import asyncio
 import os
 from collections.abc import Mapping
 
+from pydantic import ValidationError
+
 import cards.keys
 import cards.main
 import cashback.keys
 import cashback.main
 import registry.main
 import reports.main
-from local_stack import Addresses, Program, Stack, service_programs
-from pydantic import ValidationError
-
 from common import migrate
 from common.app import Service
 from common.events import TOPICS
 from common.settings import Settings
 from common.topics import provision
+from local_stack import Addresses, Program, Stack, service_programs
 
 SERVICES: tuple[Service, ...] = (
     registry.main.service,
@@ -69,7 +69,9 @@ def settings_of(service: Service, stack: Stack | None = None) -> Settings:
     values = {
         name.removeprefix(PREFIX).lower(): value for name, value in environment.items() if name.startswith(PREFIX)
     }
-    values |= {name.removeprefix(own).lower(): value for name, value in environment.items() if name.startswith(own)}
+    values |= {
+        name.removeprefix(own).lower(): value for name, value in environment.items() if name.startswith(own)
+    }
     try:
         return service.settings(**{name: value for name, value in values.items() if value != ""})
     except ValidationError as error:

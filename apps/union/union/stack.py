@@ -10,10 +10,10 @@ from typing import Annotated
 
 import httpx
 import typer
-from local_stack import Started
 from rich.console import Console
 
 from common.auth import Role
+from local_stack import Started
 from union import output, platform
 from union.events import republish_all
 
@@ -32,7 +32,9 @@ def up() -> None:
     """Start PostgreSQL, the broker, four APIs and four workers; what runs already is kept."""
     with output.console.status("starting…") if output.console.is_terminal else _Quiet():
         started = start()
-    output.console.print(f"Ready in {started.seconds:.1f} s: {len(started.started)} started, {len(started.reused)} kept.")
+    output.console.print(
+        f"Ready in {started.seconds:.1f} s: {len(started.started)} started, {len(started.reused)} kept."
+    )
     status()
 
 
@@ -83,7 +85,9 @@ def status() -> None:
             parked = sum(value for _, value in metrics["events_parked_records"])
             cells = [int(lag), f"{age:.1f}", int(parked)]
         all_ready = all_ready and process.ready
-        rows.append([process.name, process.pid or "", "yes" if process.ready else "NO", *cells, process.address])
+        rows.append(
+            [process.name, str(process.pid or ""), "yes" if process.ready else "NO", *cells, process.address]
+        )
     output.table(
         "One-machine stack", ["process", "pid", "ready", "lag", "outbox age, s", "parked", "address"], rows
     )

@@ -130,8 +130,9 @@ class Streams:
         """Set the lag of each partition this worker holds: records in the log that it has not read."""
         for subscription, subscriber in self._subscribers:
             consumer = self._consumer(subscriber)
-            state = consumer._subscription.subscription if consumer is not None else None
-            assignment = state.assignment if state is not None else None
+            if consumer is None or (state := consumer._subscription.subscription) is None:
+                continue
+            assignment = state.assignment
             for partition in assignment.tps if assignment is not None else ():
                 end = consumer.highwater(partition)
                 reading = assignment.state_value(partition)

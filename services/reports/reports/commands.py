@@ -17,6 +17,12 @@ from reports.forms import Form, FormBook
 _LOCK = 0x7265706F
 """First half of the advisory lock's key; the second is the day: runs for one day go one after another."""
 
+_FOR_WHOLE_TABLES = sa.text(
+    "select set_config('enable_nestloop', 'off', true), set_config('jit', 'off', true),"
+    " set_config('work_mem', '64MB', true)"
+)
+"""For the transaction. A CTE has no statistics, so the planner expects few rows and would loop over many."""
+
 
 @dataclass(frozen=True)
 class Made:
@@ -37,6 +43,7 @@ async def form_reports(
     await session.execute(
         sa.text("select pg_advisory_xact_lock(:lock, :day)"), {"lock": _LOCK, "day": as_of.toordinal()}
     )
+    await session.execute(_FOR_WHOLE_TABLES)
     with metrics.FORMATION_SECONDS.time():
         rows = (await session.execute(formation.form_reports(book.catalogue, forms, as_of, principal, now))).all()
     for row in rows:

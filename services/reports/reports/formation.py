@@ -90,6 +90,7 @@ def _fresh(form: Form, tree: sa.CTE, sums: sa.CTE, mine: sa.ColumnElement[bool])
 def _parts(form: Form, tree: sa.CTE, sums: sa.CTE) -> sa.Subquery:
     """What the form says of each organisation directly below, gathered per parent."""
     child, its = tree.alias(f"below_{form.form}"), sums.alias(f"sums_below_{form.form}")
+    parent = tree.alias(f"above_{form.form}")
     return (
         sa.select(
             child.c.parent_id,
@@ -98,7 +99,8 @@ def _parts(form: Form, tree: sa.CTE, sums: sa.CTE) -> sa.Subquery:
             ),
         )
         .join(its, its.c.organisation_id == child.c.organisation_id)
-        .where(_reports(child, its))
+        .join(parent, parent.c.organisation_id == child.c.parent_id)
+        .where(parent.c.kind.in_(form.kinds), _reports(child, its))
         .group_by(child.c.parent_id)
         .subquery(f"parts_of_{form.form}")
     )

@@ -35,6 +35,8 @@ def _formula(text: str) -> str:
 
 FormulaText = Annotated[str, AfterValidator(_formula)]
 Unit = Literal["count", "percent"]
+Figure = int | float | None
+"""What a row says: a count, a percentage with one digit, or null where the base does not know."""
 DIGITS: Mapping[Unit, int] = {"count": 0, "percent": 1}
 """Decimal places of a figure by its unit."""
 

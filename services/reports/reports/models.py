@@ -10,6 +10,7 @@ from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel
 
 from common.tables import add_kernel_tables
+from reports.indicators import Figure
 
 
 class Table(SQLModel, registry=registry()):
@@ -17,9 +18,6 @@ class Table(SQLModel, registry=registry()):
 
 
 add_kernel_tables(Table.metadata)
-
-Figure = int | float | None
-"""What a row says: a count, a percentage with one digit, or null where the base does not know."""
 
 _MOMENT: Any = sa.DateTime(timezone=True)
 _JSON: Any = JSONB(none_as_null=True)

@@ -16,10 +16,9 @@ from common.auth import Principal, in_scope
 from common.errors import NotFound
 from common.http import PageParams, paginate
 from reports.figures import Moment, subtree_figures
-from reports.indicators import Catalogue
+from reports.indicators import Catalogue, Figure
 from reports.models import (
     Card,
-    Figure,
     Member,
     Organisation,
     OrganisationFact,

@@ -7,8 +7,7 @@ from uuid import UUID
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
 from reports.forms import Level
-from reports.indicators import Label, Unit
-from reports.models import Figure
+from reports.indicators import Figure, Label, Unit
 
 FormCode = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,49}$")]
 Day = Annotated[date, Field(ge=date(1990, 1, 1), le=date(2100, 1, 1))]

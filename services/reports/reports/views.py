@@ -3,8 +3,8 @@
 from uuid import UUID
 
 from reports.forms import Form, FormBook, Row
-from reports.indicators import Label
-from reports.models import Figure, OrganisationFact
+from reports.indicators import Figure, Label
+from reports.models import OrganisationFact
 from reports.queries import Filed
 from reports.schemas import FormRowView, FormView, OrganisationName, PartView, ReportView, RevisionView, RowView
 

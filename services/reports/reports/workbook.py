@@ -6,7 +6,7 @@ from typing import Any
 
 import xlsxwriter
 
-from reports.models import Figure
+from reports.indicators import Figure
 from reports.schemas import PartView, ReportView, RowView
 
 _FONT = {"font_name": "Times New Roman", "font_size": 12, "valign": "vcenter"}

@@ -3,7 +3,6 @@
 import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import date
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -272,7 +271,3 @@ def code(answer: httpx.Response) -> tuple[int, str]:
 @pytest.fixture
 def refusal() -> Callable[[httpx.Response], tuple[int, str]]:
     return code
-
-
-def day(text: str) -> date:
-    return date.fromisoformat(text)

@@ -35,7 +35,29 @@ def terms(**changes: Any) -> CampaignTerms:
 
 
 def purchase(reported: int, accrued: int) -> Purchase:
-    return Purchase.model_construct(reported=reported, accrued=accrued)
+    return Purchase(
+        purchase_id=uuid4(),
+        click_id=uuid4(),
+        member_id=uuid4(),
+        partner="books",
+        campaign_id=uuid4(),
+        campaign_version=1,
+        order_number="1",
+        line=1,
+        basket=None,
+        reported=reported,
+        amount=reported,
+        accrued=accrued,
+        cashback=accrued,
+        status="pending",
+        purchased_at=datetime(2021, 3, 2, tzinfo=UTC),
+        purchased_on=date(2021, 3, 2),
+        hold_until=date(2021, 3, 16),
+        resolved_on=None,
+        explanation="",
+        recorded_at=datetime(2021, 3, 2, tzinfo=UTC),
+        version=1,
+    )
 
 
 @given(st.integers(0, 10**15), st.integers(1, 10**12))

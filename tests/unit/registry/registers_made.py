@@ -4,12 +4,12 @@
 import csv
 import io
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
-from typing import Any
 
 import xlsxwriter
+
 from registry.importing.organisation_index import IndexedOrganisation, OrganisationIndex
 
 AS_OF = date(2023, 1, 1)
@@ -39,11 +39,11 @@ SPELLINGS = {
 
 _SURNAMES = """Гончаров Ершов Ёлкин Журавлёв Капустин Лебедев Мельников Никифоров Остапов Пантелеев Рябов Семёнов
 Тарасов Усков Филатов Хохлов Царёв Чернышёв Шубин Щербаков Юдин Яковлев Алфёров Боков Вершинин""".split()
-_MEN = "Алексей Борис Виктор Григорий Дмитрий Егор Фёдор Игорь Кирилл Максим Николай Олег Пётр Роман Степан".split()
-_WOMEN = "Анна Вера Галина Дарья Евгения Жанна Зоя Ирина Ксения Лариса Марина Нина Ольга Полина Раиса".split()
-_FATHERS = (
-    "Андреев Борисов Викторов Дмитриев Егоров Иванов Кириллов Львов Максимов Олегов Петров Семёнов".split()
+_MEN = (
+    "Алексей Борис Виктор Григорий Дмитрий Егор Фёдор Игорь Кирилл Максим Николай Олег Пётр Роман Степан".split()
 )
+_WOMEN = "Анна Вера Галина Дарья Евгения Жанна Зоя Ирина Ксения Лариса Марина Нина Ольга Полина Раиса".split()
+_FATHERS = "Андреев Борисов Викторов Дмитриев Егоров Иванов Кириллов Львов Максимов Олегов Петров Семёнов".split()
 _MONTHS = "января февраля марта апреля мая июня июля августа сентября октября ноября декабря".split()
 
 
@@ -102,9 +102,7 @@ def with_troubles(rng: random.Random, rows: list[Made]) -> list[Made]:
     picks = rng.sample(range(len(rows)), 12)
     for index in picks[4:]:
         # all the variants below need a name with ё or with look-alike letters in it
-        out[index] = replace(
-            out[index], last="Журавлёва", first="Марина", sex="female", patronymic="Петровна"
-        )
+        out[index] = replace(out[index], last="Журавлёва", first="Марина", sex="female", patronymic="Петровна")
     a, b, c, d, e, f, g, h, i, j, k, m = (out[index] for index in picks)
     out += [
         replace(e, decision=("duplicate", "same_register_exact")),
@@ -125,7 +123,7 @@ def with_troubles(rng: random.Random, rows: list[Made]) -> list[Made]:
     return out
 
 
-Cells = list[Any]
+Cells = Sequence[object]
 Write = Callable[[Made], Cells]
 
 
@@ -165,7 +163,7 @@ def delimited(rows: Sequence[Cells], delimiter: str, encoding: str) -> bytes:
     return (written.replace("«", "'").replace("»", "'") if encoding == "cp866" else written).encode(encoding)
 
 
-def workbook(sheets: dict[str, Sequence[Cells]]) -> bytes:
+def workbook(sheets: Mapping[str, Sequence[Cells]]) -> bytes:
     target = io.BytesIO()
     book = xlsxwriter.Workbook(target, {"in_memory": True})
     day = book.add_format({"num_format": "dd.mm.yyyy"})

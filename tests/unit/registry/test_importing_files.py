@@ -3,10 +3,12 @@
 import io
 import random
 import zipfile
+from collections.abc import Sequence
 from datetime import date
 
 import pytest
 import xlsxwriter
+
 from registry.importing.annotate import annotate
 from registry.importing.engine import SourceFile, classify
 from registry.importing.organisation_index import IndexedOrganisation, OrganisationIndex
@@ -23,7 +25,7 @@ def decide(content: bytes, name: str = "file.xlsx") -> FileResult:
     return result
 
 
-def xlsx(rows: list[list[object]], sheet: str = "Лист1") -> bytes:
+def xlsx(rows: Sequence[Sequence[object]], sheet: str = "Лист1") -> bytes:
     target = io.BytesIO()
     book = xlsxwriter.Workbook(target, {"in_memory": True, "strings_to_formulas": False})
     page = book.add_worksheet(sheet)

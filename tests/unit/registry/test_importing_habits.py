@@ -1,159 +1,31 @@
-# ruff: noqa: E501 - tables of cells read by rows, not by lines
 """Registers in habits that the engine was not shown: other headings, orders, dates, delimiters, sheets and words."""
 
 import random
-from collections.abc import Callable
+from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
+
 from registry.importing.engine import SourceFile, classify
 from registry.importing.outcomes import FileResult
-
 from tests.unit.registry import registers_made as made
-
-Habit = Callable[[list, random.Random], tuple[str, bytes, list[tuple[str | None, int]]]]
-
-
-def _spelled(row, rng: random.Random) -> str:
-    return row.organisation_text or rng.choice(made.SPELLINGS[row.organisation])
+from tests.unit.registry.habits_made import HABITS, Habit, Place, captions, sheet_for_each
+from tests.unit.registry.registers_made import Cells, Made
 
 
-def _word(row, words: dict[str, list[str]], rng: random.Random) -> str:
-    return rng.choice(words[row.category])
-
-
-def _titled_xlsx(rows, rng):
-    words = {
-        "working": ["сотрудник", "педагог. работник"],
-        "student": ["учащийся"],
-        "pensioner": ["ветеран, пенсионер"],
-    }
-    body = [
-        [made.dotted(r.birth), f"8 ({r.phone[:3]}) {r.phone[3:6]}-{r.phone[6:8]}-{r.phone[8:]}", r.card, made.full(r),
-         _word(r, words, rng), _spelled(r, rng), made.dotted(r.joined), n]
-        for n, r in enumerate(rows, 1)
-    ]  # fmt: skip
-    table = [
-        ["Утверждаю"], ["Председатель Северской районной организации"], [], ["РЕЕСТР ЧЛЕНОВ ПРОФСОЮЗА на 01.01.2023"], [],
-        ["Год, месяц, число рождения", "Контактный телефон", "Номер профбилета", "Фамилия, имя, отчество", "Кем является",
-         "Образовательное учреждение", "С какого времени в Профсоюзе (дата постановки на учёт)", "№"],
-        [1, 2, 3, 4, 5, 6, 7, 8],
-        *body[:10], [], ["", "", "", "ИТОГО по странице: 10"],
-        ["Год, месяц, число рождения", "Контактный телефон", "Номер профбилета", "Фамилия, имя, отчество"],
-        *body[10:], ["", "", "", "Всего членов", len(body)], [], ["Председатель", "", "", "Иванова И.И."], ["М.П."],
-    ]  # fmt: skip
-    places = [(None, 8 + n) for n in range(10)] + [(None, 8 + 13 + n) for n in range(len(body) - 10)]
-    return "a.xlsx", made.workbook({"Реестр": table}), [("Реестр", row) for _, row in places]
-
-
-def _english_tabs(rows, rng):
-    words = {"working": ["employee"], "student": ["student"], "pensioner": ["retired"]}
-    head = ["Surname", "Given name", "Middle name", "Gender", "DOB", "Member since", "E-mail", "Mobile", "Status",
-            "Institution", "Membership number"]  # fmt: skip
-    body = [
-        [r.last, r.first, r.patronymic, {"male": "M", "female": "F"}[r.sex], made.american(r.birth), made.iso(r.joined),
-         r.email, f"+7{r.phone}", _word(r, words, rng), _spelled(r, rng), r.card]
-        for r in rows
-    ]  # fmt: skip
-    content = made.delimited([head, *body], "\t", "utf-16")
-    return "b.csv", content, [(None, 2 + n) for n in range(len(rows))]
-
-
-def _no_heading(rows, rng):
-    words = {"working": ["раб"], "student": ["студ"], "pensioner": ["неработающий пенсионер"]}
-    body = [
-        [
-            n,
-            made.dotted(r.joined),
-            made.full(r),
-            r.phone,
-            made.dotted(r.birth),
-            _word(r, words, rng),
-            _spelled(r, rng),
-        ]
-        for n, r in enumerate(rows, 1)
-    ]
-    return "c.csv", made.delimited(body, ";", "cp1251"), [(None, 1 + n) for n in range(len(rows))]
-
-
-def _pipes(rows, rng):
-    words = {"working": ["1"], "student": ["2"], "pensioner": ["3"]}
-    head = ["Член профсоюза", "Д.р.", "Кат-я", "ППО", "Пол", "Дата приёма в профсоюз", "№ карточки"]
-    body = [
-        [made.full(r), made.slashed(r.birth), _word(r, words, rng), _spelled(r, rng), {"male": "муж.", "female": "жен."}[r.sex],
-         made.dotted(r.joined), r.card]
-        for r in rows
-    ]  # fmt: skip
-    return "d.txt", made.delimited([[], head, *body], "|", "utf-8"), [(None, 3 + n) for n in range(len(rows))]
-
-
-def _serials_and_commas(rows, rng):
-    words = {
-        "working": ["Занят в отрасли (работающие)"],
-        "student": ["Обучающиеся"],
-        "pensioner": ["Неработ.пенс."],
-    }
-    head = ["Отчество", "Имя", "Фамилия", "Организация (код)", "Категория учёта", "Родился", "Вступление"]
-    code = {"n1": "10-01", "n11": "10-11", "n2": "10-02", "s1": "20-01", "s2": "20-02", "u": "U1"}
-    body = [
-        [r.patronymic, r.first, r.last, r.organisation_text or code[r.organisation], _word(r, words, rng), made.serial(r.birth),
-         made.wordy(r.joined)]
-        for r in rows
-    ]  # fmt: skip
-    return "e.csv", made.delimited([head, *body], ",", "cp866"), [(None, 2 + n) for n in range(len(rows))]
-
-
-def _sheet_for_each(rows, rng):
-    """One sheet for each primary; the name over the table or only in the sheet's name; two rows of heading."""
-    sheets, at = {"Инструкция": [["Заполните листы и отправьте до 15 января"]]}, {}
-    code = {"n1": "10-01", "n11": "10-11", "n2": "10-02", "s1": "20-01", "s2": "20-02", "u": "U1"}
-    for organisation, sheet in code.items():
-        table = [
-            ["Список членов профсоюза первичной организации: " + made.SPELLINGS[organisation][0]] if organisation in "n2s1" else ["Список"],
-            ["№ п/п", "Сведения о члене", "", "", "", "", "Примечание"],
-            ["", "Фамилия", "Имя, отчество", "Дата рождения", "Статус", "Телефон", ""],
-        ]  # fmt: skip
-        for n, row in enumerate(rows):
-            if row.organisation == organisation:
-                table.append(
-                    [len(table) - 2, row.last, f"{row.first} {row.patronymic}".strip(), row.birth,
-                     {"working": "Р", "student": "О", "pensioner": "П"}[row.category], int("7" + row.phone), ""]
-                )  # fmt: skip
-                at[n] = (sheet, len(table))
-        table += [["Итого", len(table) - 3], ["", "Исполнитель: Сидорова"]]
-        sheets[sheet] = table
-    return "f.xlsx", made.workbook(sheets), [at[n] for n in range(len(rows))]
-
-
-def _captions(rows, rng):
-    """One table, the organisation as a caption over its people."""
-    table, at = [["ФИО", "Дата рожд", "Категория", "Билет №"]], {}
-    for organisation in made.SPELLINGS:
-        table.append([rng.choice(made.SPELLINGS[organisation][:2])])
-        for n, row in enumerate(rows):
-            if row.organisation == organisation:
-                table.append([made.full(row), made.wordy(row.birth), {"working": "штатный сотрудник", "student": "студент 3 курса",
-                                                                     "pensioner": "на пенсии"}[row.category], row.card])  # fmt: skip
-                at[n] = ("Лист 1", len(table))
-        table.append(["Итого по организации", len(table)])
-    return "g.xlsx", made.workbook({"Лист 1": table}), [at[n] for n in range(len(rows))]
-
-
-HABITS = [_titled_xlsx, _english_tabs, _no_heading, _pipes, _serials_and_commas, _sheet_for_each, _captions]
-
-
-def _written(habit, seed: int, unknown_organisation: bool = True) -> tuple[list, FileResult, list]:
+def _written(
+    habit: Habit, seed: int, unknown_organisation: bool = True
+) -> tuple[list[Made], FileResult, list[Place]]:
     rng = random.Random(seed)
     rows = made.with_troubles(rng, made.people(rng, 40, list(made.SPELLINGS)))
-    if unknown_organisation and habit not in (_sheet_for_each, _captions):
-        rows[3] = made.replace(
+    if unknown_organisation and habit not in (sheet_for_each, captions):
+        rows[3] = replace(
             rows[3],
             last="Пятая",
             organisation_text="МКОУ «Загорская ООШ № 77»",
             decision=("rejected", "organisation_unknown"),
         )
-        rows = [
-            r for n, r in enumerate(rows) if n == 3 or r.decision[0] != "duplicate" or r.card != rows[3].card
-        ]
+        rows = [r for n, r in enumerate(rows) if n == 3 or r.decision[0] != "duplicate" or r.card != rows[3].card]
     name, content, places = habit(rows, rng)
     (result,) = classify([SourceFile(name, content)], made.ORGANISATIONS, [], made.AS_OF)
     return rows, result, places
@@ -161,7 +33,7 @@ def _written(habit, seed: int, unknown_organisation: bool = True) -> tuple[list,
 
 @pytest.mark.parametrize("habit", HABITS)
 @pytest.mark.parametrize("seed", range(8))
-def test_a_register_in_any_habit_is_decided_as_it_should_be(habit, seed: int) -> None:
+def test_a_register_in_any_habit_is_decided_as_it_should_be(habit: Habit, seed: int) -> None:
     rows, result, places = _written(habit, seed)
     assert result.refusal is None
     assert sorted(places, key=str) == sorted(((r.sheet, r.row) for r in result.rows), key=str)
@@ -178,12 +50,12 @@ def test_a_register_in_any_habit_is_decided_as_it_should_be(habit, seed: int) ->
     )
 
 
-def _is_repeated(row, rows) -> bool:
+def _is_repeated(row: Made, rows: Sequence[Made]) -> bool:
     return any(other.card == row.card and other.decision[0] == "duplicate" for other in rows)
 
 
 @pytest.mark.parametrize("habit", HABITS)
-def test_the_values_of_accepted_rows_are_read_whole(habit) -> None:
+def test_the_values_of_accepted_rows_are_read_whole(habit: Habit) -> None:
     rows, result, places = _written(habit, 99)
     by_place = {(r.sheet, r.row): r for r in result.rows}
     phones = emails = 0
@@ -206,10 +78,8 @@ def test_the_values_of_accepted_rows_are_read_whole(habit) -> None:
     assert emails == 0 or emails > 30
 
 
-def _places(rows: list[list[object]]) -> list[tuple[int, str, str | None, str | None]]:
-    (result,) = classify(
-        [SourceFile("x.xlsx", made.workbook({"Л": rows}))], made.ORGANISATIONS, [], made.AS_OF
-    )
+def _places(rows: Sequence[Cells]) -> list[tuple[int, str, str | None, str | None]]:
+    (result,) = classify([SourceFile("x.xlsx", made.workbook({"Л": rows}))], made.ORGANISATIONS, [], made.AS_OF)
     assert result.refusal is None
     return [(r.row, r.outcome, r.reason, r.person.organisation_id if r.person else None) for r in result.rows]
 
@@ -247,14 +117,12 @@ def test_a_column_of_districts_tells_schools_of_one_short_name_apart() -> None:
 
 
 def test_a_summary_of_organisations_is_no_register_of_people() -> None:
-    rows = [
+    rows: list[Cells] = [
         ["ППО", "ФИО председателя", "Телефон", "Всего членов"],
         ["Северская СОШ № 1", "Гончарова Анна Петровна", "89161234567", 40],
         ["Луговская СОШ № 1", "Ершова Вера Петровна", "89161234568", 41],
     ]
-    (result,) = classify(
-        [SourceFile("x.xlsx", made.workbook({"Свод": rows}))], made.ORGANISATIONS, [], made.AS_OF
-    )
+    (result,) = classify([SourceFile("x.xlsx", made.workbook({"Свод": rows}))], made.ORGANISATIONS, [], made.AS_OF)
     assert result.refusal
     assert result.refusal.code == "register_not_found"
 

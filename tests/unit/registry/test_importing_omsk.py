@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from registry.importing.annotate import annotate
 from registry.importing.engine import SourceFile, classify
-from registry.importing.organisations import OrganisationRegister, read_organisations
+from registry.importing.organisation_tree import OrganisationRegister
+from registry.importing.organisations import read_organisations
 from registry.importing.outcomes import FileResult, KnownPerson
 from registry.importing.report import build_report
 
@@ -33,7 +35,8 @@ def results(tree: OrganisationRegister, files: list[SourceFile]) -> list[FileRes
 
 @pytest.fixture(scope="module")
 def expected() -> dict[str, Any]:
-    return json.loads((OMSK / "expected.json").read_text(encoding="utf-8"))
+    registrar: dict[str, Any] = json.loads((OMSK / "expected.json").read_text(encoding="utf-8"))
+    return registrar
 
 
 def _rows(report: dict[str, Any]) -> dict[tuple[str, str | None, int], tuple[Any, ...]]:

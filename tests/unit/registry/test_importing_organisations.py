@@ -1,8 +1,9 @@
-# ruff: noqa: E501 - tables of cells read by rows, not by lines
 """The register of organisations, and finding in it what offices write."""
 
 import pytest
-from registry.importing.organisations import OrganisationRegister, read_organisations
+
+from registry.importing.organisation_tree import OrganisationRegister
+from registry.importing.organisations import read_organisations
 
 
 def read(text: str) -> OrganisationRegister:
@@ -97,9 +98,7 @@ TREE = read(
         ("№ 1", None),
     ],
 )
-def test_an_organisation_is_found_under_another_spelling_and_never_guessed(
-    written: str, code: str | None
-) -> None:
+def test_an_organisation_is_found_under_another_spelling_and_never_guessed(written: str, code: str | None) -> None:
     assert TREE.match(written) == code
 
 

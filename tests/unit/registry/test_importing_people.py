@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import date
 
 import pytest
+
 from registry.importing.engine import SourceFile, classify
 from registry.importing.organisation_index import IndexedOrganisation, OrganisationIndex
 from registry.importing.outcomes import KnownPerson, RowOutcome
@@ -122,12 +123,8 @@ def test_people_of_one_birth_date_by_the_thousand_are_told_apart_quickly() -> No
     """New Year's birthdays are common in registers: the index must not compare each with each."""
     letters = "абвгдежзик"
     base = tuple(
-        replace(
-            ANNA, id=str(n), last="Ф" + "".join(letters[int(d)] for d in f"{n:05d}") + "ова", card_number=None
-        )
+        replace(ANNA, id=str(n), last="Ф" + "".join(letters[int(d)] for d in f"{n:05d}") + "ова", card_number=None)
         for n in range(0, 60_000, 6)
     )
-    rows = [
-        f"Ю{letters[n % 10] * 2}ю{letters[n // 10] * 2}ова Нина Петровна;01.02.1980;A;" for n in range(100)
-    ]
+    rows = [f"Ю{letters[n % 10] * 2}ю{letters[n // 10] * 2}ова Нина Петровна;01.02.1980;A;" for n in range(100)]
     assert {row.outcome for row in decide(*rows, already=base)} == {"accepted"}

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from local_stack import Stack
 
 from common.db import Database
+from local_stack import Stack
 from union import output, platform, stack
 from union.demo import benefits, importing, privacy, proof, summary, year
 from union.demo.clients import SERVICES, Apis
@@ -24,7 +24,9 @@ SEED = 2021
 
 
 def demo(
-    leave: Annotated[bool, typer.Option("--exit", help="Stop after the checks; exit code 0 only if all hold.")] = False,
+    leave: Annotated[
+        bool, typer.Option("--exit", help="Stop after the checks; exit code 0 only if all hold.")
+    ] = False,
     source: Annotated[Path, typer.Option(help="The folder of registers.")] = Path("examples/omsk"),
     out: Annotated[Path, typer.Option(help="Where results go.")] = Path("build/demo"),
     seed: Annotated[int, typer.Option(help="Of the chances of the year.")] = SEED,
@@ -43,7 +45,7 @@ def demo(
 def _run(local: Stack, source: Path, out: Path, seed: int) -> bool:
     begun = time.perf_counter()
     stage = Stage(output.console)
-    out.mkdir(parents=True, exist_ok=True)
+    (out / "cards").mkdir(parents=True, exist_ok=True)
     with stage.step("start PostgreSQL, broker, four APIs, four workers"):
         started = stack.start()
     output.console.print(f"  seed of the year: {seed}; data: {local.data_dir}", markup=False)
@@ -51,7 +53,9 @@ def _run(local: Stack, source: Path, out: Path, seed: int) -> bool:
     facts["start"] = {"started": len(started.started), "reused": len(started.reused)}
     facts["seconds"] = {**stage.seconds, "total": round(time.perf_counter() - begun, 1)}
     (out / "summary.json").write_text(json.dumps(facts, ensure_ascii=False, indent=1, default=str) + "\n")
-    output.console.print(f"  {facts['seconds']['total']:.0f} s in all; figures: {out / 'summary.json'}", markup=False)
+    output.console.print(
+        f"  {facts['seconds']['total']:.0f} s in all; figures: {out / 'summary.json'}", markup=False
+    )
     return all(check["holds"] for check in facts["checks"])
 
 
@@ -65,7 +69,7 @@ async def _play(local: Stack, source: Path, out: Path, seed: int, stage: Stage) 
             if facts:
                 output.console.print("  the year was played here before; `make clean-demo` begins anew")
             else:
-                facts = await _whole_year(database, apis, source, out, random.Random(seed), stage)
+                facts = await _whole_year(database, apis, source, out, _dice(seed), stage)
                 facts["seed"] = seed
                 memo.write_text(json.dumps(facts, ensure_ascii=False, default=str))
             return await _prove(database, apis, local, facts, out, stage)
@@ -78,7 +82,8 @@ async def _whole_year(
 ) -> dict[str, Any]:
     facts: dict[str, Any] = {}
     with stage.step("import the registers"):
-        facts["import"] = await importing.import_registers(database, source, out / "annotated", datetime.now(UTC), stage)
+        now = datetime.now(UTC)
+        facts["import"] = await importing.import_registers(database, source, out / "annotated", now, stage)
     await _quiet()
     before = proof.Meters()
     begun = time.perf_counter()
@@ -116,6 +121,10 @@ async def _whole_year(
     return facts
 
 
+def _dice(seed: int) -> random.Random:
+    return random.Random(seed)  # noqa: S311 (chances of a play, not a secret)
+
+
 async def _quiet() -> None:
     await asyncio.to_thread(stack.wait_until_quiet, output.console)
 
@@ -146,7 +155,9 @@ async def _prove(
         ),
         proof.Check(
             "personal data on Kafka and in logs = 0",
-            not scanner.found and scanner.records > 0 and facts["privacy"]["planted_are_found"],
+            not scanner.found
+            and scanner.records >= facts["events"]["published"] > 0
+            and facts["privacy"]["planted_are_found"],
             f"{len(scanner.found)} in {scanner.records} records and {scanner.lines} log lines; planted ones are found",
         ),
         proof.Check(

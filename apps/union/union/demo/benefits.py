@@ -42,7 +42,6 @@ async def play_cards(apis: Apis, played: Played, out: Path, stage: Stage) -> Car
         batch = await apis.post("cards", f"{path}/{step}", staff, {"spoiled": []} if step == "produced" else None)
 
     # --- QR codes: everybody's is fetched by its holder and checked without a network -----------------------
-    out.mkdir(parents=True, exist_ok=True)
     keys, statuses = out / "jwks.json", out / "status-list.cwt"
     lost = virtual[0]
     holder = apis.bearer("member", member_id=lost["member_id"])
@@ -101,9 +100,15 @@ async def play_cashback(apis: Apis, played: Played, dice: random.Random, stage: 
         body = {"partner": partner, "name": name, "hold_days": 14, "landing_url": url}
         await apis.post("cashback", "/v1/partners", federal, body)
         campaign = {
-            **{"partner": partner, "title": f"{name}: осень", "basis_points": points, "min_basket": 50_000},
-            **{"cap_per_order": 100_000, "budget": CAMPAIGN_BUDGET, "rounding": "floor"},
-            **{"from_on": f"{YEAR}-01-01", "to_on": f"{YEAR}-12-31"},
+            "partner": partner,
+            "title": f"{name}: осень",
+            "basis_points": points,
+            "min_basket": 50_000,
+            "cap_per_order": 100_000,
+            "budget": CAMPAIGN_BUDGET,
+            "rounding": "floor",
+            "from_on": f"{YEAR}-01-01",
+            "to_on": f"{YEAR}-12-31",
         }
         campaigns[partner] = await apis.post("cashback", "/v1/campaigns", federal, campaign)
     counts = {"enrolled": 0, "purchases": 0, "declined": 0, "refunded": 0, "payouts": 0}
@@ -162,7 +167,6 @@ async def form_reports(apis: Apis, played: Played, out: Path) -> tuple[dict[str,
         "reports", "/v1/reports", staff, level="regional", organisation_id=played.region, as_of=f"{YEAR + 1}-01-01"
     )
     workbook = await apis.send("reports", "GET", f"/v1/reports/{report['report_id']}/xlsx", staff)
-    out.mkdir(parents=True, exist_ok=True)
     target = out / f"regional-{YEAR + 1}-01-01.xlsx"
     target.write_bytes(workbook.content)
     return run, target

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import httpx
+
 from local_stack import Issuer
 
 T = TypeVar("T")
@@ -33,9 +34,7 @@ class Apis:
     @asynccontextmanager
     async def open(cls, addresses: dict[str, str], issuer: Issuer) -> AsyncIterator["Apis"]:
         limits = httpx.Limits(max_connections=32, max_keepalive_connections=32)
-        http = {
-            name: httpx.AsyncClient(base_url=addresses[name], limits=limits, timeout=60) for name in SERVICES
-        }
+        http = {name: httpx.AsyncClient(base_url=addresses[name], limits=limits, timeout=60) for name in SERVICES}
         try:
             yield cls(http, issuer)
         finally:
@@ -94,7 +93,10 @@ class Apis:
 
 
 async def in_parallel(
-    items: Iterable[T], work: Callable[[T], Awaitable[R]], workers: int = 12, done: Callable[[], None] = lambda: None
+    items: Iterable[T],
+    work: Callable[[T], Awaitable[R]],
+    workers: int = 12,
+    done: Callable[[], None] = lambda: None,
 ) -> Sequence[R]:
     """`work` on each item, a few at a time; results in the items' order. The first refusal ends it."""
     gate = asyncio.Semaphore(workers)

@@ -5,10 +5,9 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
+from common.db import Database
 from registry.commands.import_organisations import import_organisations
 from registry.commands.importing import import_members
-
-from common.db import Database
 from union import output
 from union.demo.progress import Stage
 
@@ -16,10 +15,14 @@ AS_OF = date(2021, 1, 1)
 OUTCOMES = ("accepted", "duplicate", "rejected")
 
 
-async def import_registers(database: Database, source: Path, annotated: Path, now: datetime, stage: Stage) -> dict[str, Any]:
+async def import_registers(
+    database: Database, source: Path, annotated: Path, now: datetime, stage: Stage
+) -> dict[str, Any]:
     """Import `source`; returns totals and, where `expected.json` lies beside, the agreement with it by row."""
     tree = await import_organisations(database, source / "organisations.xlsx", now, AS_OF)
-    output.console.print(f"  organisations: {tree.created} created, {tree.known} known, {len(tree.refused)} refused")
+    output.console.print(
+        f"  organisations: {tree.created} created, {tree.known} known, {len(tree.refused)} refused"
+    )
     files = sorted(path for path in (source / "members").iterdir() if path.is_file())
     with stage.bar("registers of members", len(files)) as done:
         result = await import_members(database, files, AS_OF, annotated, lambda _: done(), now=now)
@@ -58,6 +61,7 @@ def show(figures: dict[str, Any], annotated: Path) -> None:
     output.table("Import of the registers, rows", ["outcome", "here", "expected.json"], rows)
     if truth:
         output.console.print(
-            f"  {truth['agree_with_reason']} of {truth['rows']} rows as a careful registrar would decide ({truth['share']:.2%})"
+            f"  {truth['agree_with_reason']} of {truth['rows']} rows as a careful registrar would decide"
+            f" ({truth['share']:.2%})"
         )
     output.console.print(f"  annotated copies: {annotated}", markup=False)

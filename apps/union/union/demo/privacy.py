@@ -1,5 +1,6 @@
 """Looks for personal data where none may be: on every topic and in every log file."""
 
+import asyncio
 import json
 import re
 import uuid
@@ -16,7 +17,9 @@ from common.db import Database
 from common.events import EVENTS, TOPICS
 
 _WORD = re.compile(r"[^\W\d_]{3,}(?:-[^\W\d_]{2,})*")
-_PHONE = re.compile(r"(?<![0-9A-Fa-f-])\+?[78]?[\s(-]*(9\d{2})[\s)-]*(\d{3})[\s-]*(\d{2})[\s-]*(\d{2})(?![0-9A-Fa-f-])")
+_PHONE = re.compile(
+    r"(?<![0-9A-Fa-f-])\+?[78]?[\s(-]*(9\d{2})[\s)-]*(\d{3})[\s-]*(\d{2})[\s-]*(\d{2})(?![0-9A-Fa-f-])"
+)
 _ISO_DATE = re.compile(r"(?<!\d)(\d{4})-(\d{2})-(\d{2})(?!\d)")
 _RUSSIAN_DATE = re.compile(r"(?<!\d)(\d{2})[./](\d{2})[./](\d{4})(?!\d)")
 _BUSINESS_DATES = frozenset(
@@ -69,11 +72,15 @@ class Scanner:
             self.found += [f"birth date in {where}" for day in _dates(text) if day in self.births]
         return len(self.found) - before
 
-    def look_at_record(self, topic: str, key: bytes | None, value: bytes | None, headers: Iterable[tuple[str, bytes]]) -> None:
+    def look_at_record(
+        self, topic: str, key: bytes | None, value: bytes | None, headers: Iterable[tuple[str, bytes]]
+    ) -> None:
         self.records += 1
         body = json.loads(value or b"null")
         self.look(" ".join(_texts(body)), topic, births=False)
-        self.look(" ".join(text for _, raw in headers for text in [raw.decode()]), f"{topic} headers", births=False)
+        self.look(
+            " ".join(text for _, raw in headers for text in [raw.decode()]), f"{topic} headers", births=False
+        )
         self.look((key or b"").decode(), f"{topic} key", births=False)
         if isinstance(body, dict):
             rest = {name: item for name, item in body.items() if name not in _BUSINESS_DATES}
@@ -102,7 +109,9 @@ class Scanner:
         text = f'{{"who": "{surname}", "tel": "8({phone[:3]}){phone[3:6]}-{phone[6:8]}-{phone[8:]}"}}'
         member = str(uuid.uuid4())
         twin.birth_of[member] = born
-        twin.look_at_record("planted", None, json.dumps({"member_id": member, "joined_on": born.isoformat()}).encode(), [])
+        twin.look_at_record(
+            "planted", None, json.dumps({"member_id": member, "joined_on": born.isoformat()}).encode(), []
+        )
         return twin.look(f"{text} {born:%d.%m.%Y}", "planted") == 3 and len(twin.found) == 4
 
 
@@ -132,7 +141,13 @@ def _texts(value: Any) -> Iterable[str]:
 
 async def scan(scanner: Scanner, bootstrap: str, logs: Path) -> None:
     """Every record of every topic from the first on, and every line of every log."""
-    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, fetch_max_wait_ms=50, enable_auto_commit=False)
+    # Without a group a partition begins where the reset says; seeking beside that would race with it.
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=bootstrap,
+        fetch_max_wait_ms=50,
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+    )
     await consumer.start()
     try:
         partitions = []
@@ -141,13 +156,16 @@ async def scan(scanner: Scanner, bootstrap: str, logs: Path) -> None:
             partitions += [TopicPartition(topic.name, number) for number in numbers]
         consumer.assign(partitions)
         ends = await consumer.end_offsets(partitions)
-        await consumer.seek_to_beginning(*partitions)
         while any([await consumer.position(p) < ends[p] for p in partitions]):
             for records in (await consumer.getmany(timeout_ms=200, max_records=5_000)).values():
                 for record in records:
                     scanner.look_at_record(record.topic, record.key, record.value, record.headers)
     finally:
         await consumer.stop()
+    await asyncio.to_thread(_scan_logs, scanner, logs)
+
+
+def _scan_logs(scanner: Scanner, logs: Path) -> None:
     for path in sorted(logs.rglob("*.log")):
         scanner.look_at_log(path)
 

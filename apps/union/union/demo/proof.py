@@ -147,5 +147,7 @@ async def checks(apis: Apis, facts: dict[str, Any]) -> list[Check]:
 
 def _flow(flows: list[tuple[str, str, int, int]], waiting: int) -> str:
     wrong = [f"{consumer}: {sent} ≠ {taken}" for consumer, _, sent, taken in flows if sent != taken]
-    told = f"{sum(sent for _, _, sent, _ in flows)} = {sum(taken for *_, taken in flows)} by {len(flows)} consumers"
+    told = (
+        f"{sum(sent for _, _, sent, _ in flows)} = {sum(taken for *_, taken in flows)} by {len(flows)} consumers"
+    )
     return "; ".join(wrong) or (f"{told}; {waiting} wait" if waiting else told)

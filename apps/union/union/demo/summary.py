@@ -43,14 +43,26 @@ def show(figures: dict[str, Any]) -> None:
         ["", "students", members["student"], of_all(members["student"])],
         ["", "non-working pensioners", members["pensioner"], of_all(members["pensioner"])],
         ["", "no category given", members["not_given"], of_all(members["not_given"])],
-        ["Electronic union card", "members with a card", cards["members_with_card"], of_all(cards["members_with_card"])],
+        [
+            "Electronic union card",
+            "members with a card",
+            cards["members_with_card"],
+            of_all(cards["members_with_card"]),
+        ],
         ["", "virtual / plastic cards", f"{cards['virtual']} / {cards['plastic']}", ""],
         ["Bonus programme PROFCARDS", "participants", cashback["participants"], of_all(cashback["participants"])],
-        ["", "roubles returned", f"{cashback['returned'] / 100:.2f}", f"{cashback['paid_out'] / 100:.2f} paid out"],
+        [
+            "",
+            "roubles returned",
+            f"{cashback['returned'] / 100:.2f}",
+            f"{cashback['paid_out'] / 100:.2f} paid out",
+        ],
         ["Online joining", "people", figures["online_joins"], ""],
         *(
             ["Automatic statistical reports" if level == "primary" else "", level, figures["reports"][level], ""]
             for level in LEVELS
         ),
     ]
-    output.table("The region in the union's headline figures", ["system", "what", "how many", "share, detail"], rows)
+    output.table(
+        "The region in the union's headline figures", ["system", "what", "how many", "share, detail"], rows
+    )

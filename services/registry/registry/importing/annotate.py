@@ -147,9 +147,7 @@ def _write_sheet(
         decided = outcomes.get(row.number)
         style = decided.outcome if decided else "heading" if row.number == heading else "plain"
         # a coloured row is coloured to its end, empty cells too
-        cells = (
-            row.cells[:width] if decided is None else (*row.cells, *[None] * (width - len(row.cells)))[:width]
-        )
+        cells = row.cells[:width] if decided is None else (*row.cells, *[None] * (width - len(row.cells)))[:width]
         for column, cell in enumerate(cells):
             _write_cell(sheet, line, column, cell, formats, style)
         if decided:

@@ -62,9 +62,7 @@ def category_marks(texts: Mapping[int, str], rows: Sequence[RawRow], taken: set[
         category = None if column in taken or text.isdigit() else read_category(text)
         if category is None:
             continue
-        cells = [
-            row.cells[column] for row in rows[:300] if column < len(row.cells) and clean(row.cells[column])
-        ]
+        cells = [row.cells[column] for row in rows[:300] if column < len(row.cells) and clean(row.cells[column])]
         if cells and sum(map(is_mark, cells)) * 10 >= len(cells) * 9:
             marks[column] = category
     return marks if len(set(marks.values())) > 1 else {}

@@ -19,9 +19,7 @@ def rows_of_text(text: str) -> list[list[str]]:
     delimiter = declared[1] if declared else sniff_delimiter(text)
     rows = _parse(text, delimiter, csv.QUOTE_MINIMAL)
     if rows is None or any("\n" in cell and cell.count(delimiter) > 1 for row in rows for cell in row):
-        rows = _parse(text, delimiter, csv.QUOTE_NONE) or [
-            line.split(delimiter) for line in text.splitlines()
-        ]
+        rows = _parse(text, delimiter, csv.QUOTE_NONE) or [line.split(delimiter) for line in text.splitlines()]
     return rows
 
 
@@ -44,9 +42,7 @@ def sniff_delimiter(text: str) -> str:
 def _parse(text: str, delimiter: str, quoting: int) -> list[list[str]] | None:
     try:
         if quoting == csv.QUOTE_NONE:
-            return list(
-                csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, quoting=csv.QUOTE_NONE)
-            )
+            return list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, quoting=csv.QUOTE_NONE))
         return list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter))
     except csv.Error:
         return None

@@ -51,9 +51,7 @@ def classify(
         yield _classify_file(file, organisations, people, as_of)
 
 
-def _classify_file(
-    file: SourceFile, organisations: OrganisationIndex, people: _People, as_of: date
-) -> FileResult:
+def _classify_file(file: SourceFile, organisations: OrganisationIndex, people: _People, as_of: date) -> FileResult:
     try:
         sheets = read_sheets(file.content)
     except UnreadableFile as refusal:

@@ -57,9 +57,7 @@ def find_layout(rows: Sequence[RawRow], as_of: date) -> Layout | None:
         heading_row=rows[bottom].number,
         data_from=data_from,
         titles=_titles(rows[:top]),
-        heading_texts=frozenset(
-            form for t in texts.values() for form in (fold_heading(t), t.strip(" .").lower())
-        )
+        heading_texts=frozenset(form for t in texts.values() for form in (fold_heading(t), t.strip(" .").lower()))
         - {""},
         category_marks=category_marks(texts, rows[data_from:], set(columns.values())),
         organisation_columns=tuple(
@@ -125,8 +123,7 @@ def _is_numbering(row: RawRow) -> bool:
     """True for the row «1 2 3 4 …» under a heading."""
     figures = [clean(cell) for _, cell in filled(row)]
     return (
-        len(figures) > 2
-        and figures == [str(n) for n in range(int(figures[0]), int(figures[0]) + len(figures))]
+        len(figures) > 2 and figures == [str(n) for n in range(int(figures[0]), int(figures[0]) + len(figures))]
         if (figures and figures[0] in ("0", "1"))
         else False
     )

@@ -119,9 +119,7 @@ def duplicate_message(
 ) -> tuple[str, str]:
     """What is repeated and where the first record stands; what to do."""
     where = (
-        "в базе"
-        if ref is None
-        else f"{ref.file}, {f'лист «{ref.sheet}», ' if ref.sheet else ''}строка {ref.row}"
+        "в базе" if ref is None else f"{ref.file}, {f'лист «{ref.sheet}», ' if ref.sheet else ''}строка {ref.row}"
     )
     if reason == "member_elsewhere":
         said = f"{name}: {_DIFFERENCES[reason]} — «{organisation}» ({where})"

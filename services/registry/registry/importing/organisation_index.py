@@ -43,8 +43,8 @@ class OrganisationIndex:
         self._exact: dict[str, set[str]] = defaultdict(set)
         self._core: dict[str, set[str]] = defaultdict(set)
         self._stems: dict[frozenset[str], set[str]] = defaultdict(set)
-        self._by_figures: dict[frozenset[str], list[tuple[frozenset[str], frozenset[str], str]]] = (
-            defaultdict(list)
+        self._by_figures: dict[frozenset[str], list[tuple[frozenset[str], frozenset[str], str]]] = defaultdict(
+            list
         )
         self._parents: dict[str, str | None] = {}
         self._answers: dict[tuple[str, str | None, bool], str | None] = {}

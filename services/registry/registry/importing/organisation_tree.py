@@ -7,9 +7,7 @@ from typing import Literal
 from registry.importing.organisation_index import IndexedOrganisation, OrganisationIndex, OrganisationKind
 from registry.importing.organisation_names import plain
 
-InstitutionType = Literal[
-    "school", "preschool", "vocational", "university", "supplementary", "authority", "other"
-]
+InstitutionType = Literal["school", "preschool", "vocational", "university", "supplementary", "authority", "other"]
 OrganisationProblemReason = Literal[
     "name_missing", "kind_unknown", "code_repeated", "parent_unknown", "parent_cycle", "head_count_unreadable"
 ]
@@ -167,9 +165,7 @@ def _parents_first(
                         )
                     )
                 else:
-                    problems.append(
-                        _orphan(record, f"Вышестоящая организация «{record.parent_code}» не принята")
-                    )
+                    problems.append(_orphan(record, f"Вышестоящая организация «{record.parent_code}» не принята"))
             break
         waiting = later
     return ordered

@@ -65,9 +65,7 @@ def read_sheets(content: bytes) -> list[Sheet]:
     file_format_unknown, sheet_too_large. Raises nothing else, whatever the bytes are.
     """
     if not content.strip(b"\x00 \t\r\n\xef\xbb\xbf"):
-        raise UnreadableFile(
-            "file_empty", "Файл пуст — проверьте, тот ли файл отправлен, и пришлите его снова."
-        )
+        raise UnreadableFile("file_empty", "Файл пуст — проверьте, тот ли файл отправлен, и пришлите его снова.")
     if len(content) > MAX_FILE_BYTES:
         raise UnreadableFile("file_too_large", "Файл больше 128 МБ — разделите его на части по районам.")
     if content.startswith(_ZIP):
@@ -223,9 +221,7 @@ def _eight_bits(content: bytes) -> str:
         best = max(pages, key=_russian_score)
         broken_utf8 = content.decode("utf-8-sig", errors="replace")
         # a few damaged bytes in a UTF-8 file must not turn all of it into another code page
-        return (
-            broken_utf8 if broken_utf8.count("\ufffd") * 20 < len(broken_utf8) - len(content) // 2 else best
-        )
+        return broken_utf8 if broken_utf8.count("\ufffd") * 20 < len(broken_utf8) - len(content) // 2 else best
 
 
 def _russian_score(text: str) -> float:

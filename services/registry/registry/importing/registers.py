@@ -239,9 +239,7 @@ def _past(cell: Cell, as_of: date, order: Order) -> date | None:
     return reading.value if reading.value and reading.value <= as_of else None
 
 
-def registers_of(
-    sheets: list[Sheet], organisations: OrganisationIndex, stem: str, as_of: date
-) -> list[Register]:
+def registers_of(sheets: list[Sheet], organisations: OrganisationIndex, stem: str, as_of: date) -> list[Register]:
     """The sheets that hold a register; others (instructions, summaries, empty sheets) are left out."""
     found = []
     for sheet in sheets:

@@ -95,6 +95,4 @@ def _count(cells: tuple[Cell, ...], columns: tuple[int, ...]) -> int:
 
 
 def _is_signature(texts: list[str]) -> bool:
-    return bool(
-        SIGNATURES.match(fold(texts[0])) or any(SIGNATURE_LINE.search(text.lower()) for text in texts)
-    )
+    return bool(SIGNATURES.match(fold(texts[0])) or any(SIGNATURE_LINE.search(text.lower()) for text in texts))

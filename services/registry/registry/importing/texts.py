@@ -57,12 +57,7 @@ def repair_lookalikes(text: str) -> str:
         if _CYRILLIC.search(word):
             return word.translate(_REPAIR)
         letters = [ch for ch in word if ch.isalpha()]
-        if (
-            has_cyrillic
-            and letters
-            and len(letters) == len(word)
-            and all(ch in _LATIN_TWINS for ch in letters)
-        ):
+        if has_cyrillic and letters and len(letters) == len(word) and all(ch in _LATIN_TWINS for ch in letters):
             return word.translate(_REPAIR)
         return word
 

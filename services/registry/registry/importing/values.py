@@ -21,9 +21,7 @@ _LETTERS: dict[str, Category] = {
     "п": "pensioner", "пен": "pensioner", "нп": "pensioner", "н": "pensioner", "p": "pensioner",
     "нрп": "pensioner", "рп": "working",
 }  # fmt: skip
-_NOT_WORKING = re.compile(
-    r"не ?раб|не ?труд|без работ|безработ|бывш|на пенсии|на отдых|not work|non ?work|retir"
-)
+_NOT_WORKING = re.compile(r"не ?раб|не ?труд|без работ|безработ|бывш|на пенсии|на отдых|not work|non ?work|retir")
 _PENSIONER = re.compile(r"пенс|ветеран( труда)?|заслуж\w* отдых|pension|senior|retir")
 _STUDENT = re.compile(
     r"студ|обуч|учащ|учени|аспир|ординат|курсант|магистрант|бакалав|слушат|stud|learn|pupil|trainee|undergrad"
