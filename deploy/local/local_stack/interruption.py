@@ -23,10 +23,10 @@ def uninterrupted() -> Iterator[None]:
     try:
         yield
     finally:
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
-        for number in kept:
-            signal.raise_signal(number)
+        for ending, handler in handlers.items():
+            signal.signal(ending, handler)
+        for arrived in kept:
+            signal.raise_signal(arrived)
 
 
 @contextlib.contextmanager
@@ -44,10 +44,10 @@ def ended_in_order(clean_up: Callable[[], None]) -> Iterator[None]:
         yield
     finally:
         # A second Ctrl-C must not leave half of it undone.
-        for number in _ENDING:
-            signal.signal(number, signal.SIG_IGN)
+        for ending in _ENDING:
+            signal.signal(ending, signal.SIG_IGN)
         try:
             clean_up()
         finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
+            for ending, handler in before.items():
+                signal.signal(ending, handler)

@@ -152,6 +152,12 @@ class Stack:
             programs = self._programs(addresses)
             self._check_ports(programs)
             self._write_state(programs)
+            if not self.broker.is_running():
+                # A worker that outlived its broker would join the next one's groups, only to leave or to hold
+                # them up; in order it cannot end, and it loses nothing by ending at once.
+                for program in programs:
+                    if program.uses_broker:
+                        self.supervisor.kill(program.name)
             servers = {
                 postgres.NAME: self.postgres.start(timeout),
                 kafka.NAME: self.broker.start(timeout),
