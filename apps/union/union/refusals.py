@@ -34,7 +34,7 @@ def sentence(error: Exception) -> str | None:
         return "The database lacks a table of this release: `union migrate` brings it to the newest schema."
     if state in _REFUSED:
         return f"The database does not accept {_REFUSED[state]} in its address; ask `union doctor`."
-    other_driver = isinstance(error, ModuleNotFoundError) and error.name == "psycopg2"
+    other_driver = isinstance(error, ModuleNotFoundError) and error.name in ("psycopg", "psycopg2")
     if isinstance(error, ArgumentError) or other_driver:
         return (
             "The address of the database cannot be read; it is postgresql+asyncpg://user:password@host:port/name."
