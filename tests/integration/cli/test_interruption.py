@@ -12,7 +12,6 @@ from tests.integration.cli.shell import OMSK, Operator, eventually
     ("number", "moment"),
     [
         (signal.SIGINT, "postgres/data.draft/PG_VERSION"),
-        (signal.SIGTERM, "postgres/data.draft/PG_VERSION"),
         (signal.SIGINT, "run/registry-api.json"),
         (signal.SIGTERM, "run/reports-worker.json"),
     ],

@@ -59,7 +59,7 @@ def test_a_poison_record_stops_its_key_alone_until_it_is_discarded(peopled: Oper
     retried = site.union("parked", "retry")
     assert (retried.code, "9 records are still parked" in retried.err) == (1, True)
     assert [len(parked(site, service)) for service in HEARERS] == [3, 3, 3]
-    assert site.query("cards", "select attempts from parked_record where id = $1", first)[0]["attempts"] == 1
+    assert site.query("cards", "select attempts from parked_record where id = $1", first)[0]["attempts"] == 2
 
     for service in HEARERS:
         discarded = site.union(

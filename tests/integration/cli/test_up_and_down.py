@@ -3,6 +3,7 @@ import signal
 
 import psutil
 
+from local_stack.processes import has_ended
 from tests.integration.cli.shell import EVERYTHING, Operator, Site, eventually
 
 
@@ -43,7 +44,11 @@ def test_a_lost_broker_is_started_and_filled_without_a_second_effect(peopled: Si
     apis = {name: pid for name, pid in site.pids().items() if name.endswith("-api")}
 
     os.kill(site.pids()["kafka"], signal.SIGKILL)
-    eventually(lambda: site.union("status").code == 1)
+    looked = eventually(lambda: (found := site.union("status")).code and found)
+    assert "`union up` starts what is missing" in looked.err
+    assert "kafka not running" in site.union("doctor").told
+    refused = site.union("topics", "--create")
+    assert (refused.code, "The broker does not answer" in refused.err) == (2, True)
     started = site.union("up")
 
     assert started.code == 0, started.told
@@ -68,7 +73,7 @@ def test_down_leaves_no_process_and_drop_no_data(site: Site) -> None:
 
     stopped = site.command("down")
     assert (stopped.code, "is kept" in stopped.out) == (0, True)
-    assert not any(process.is_running() for process in recorded)
+    assert all(has_ended(process) for process in recorded)
     assert not site.relatives()
     looked = site.union("status")
     assert (looked.code, looked.out.count(" NO ")) == (1, EVERYTHING)
