@@ -54,9 +54,11 @@ async def claim(request: Request, session: AsyncSession, principal: Principal | 
     digest = hashlib.blake2b(key=key.encode()[:64], digest_size=32)
     digest.update(f"{request.method} {request.url.path}?{request.url.query}\n".encode())
     digest.update(await request.body())
-    claimed = await session.execute(_CLAIM, {"subject": subject, "key": key, "hash": digest.digest()})
+    # On the connection: the session's own execute would flush and build entities around a plain statement.
+    connection = await session.connection()
+    claimed = await connection.execute(_CLAIM, {"subject": subject, "key": key, "hash": digest.digest()})
     if claimed.first() is None:
-        stored = (await session.execute(_FIND, {"subject": subject, "key": key})).one()
+        stored = (await connection.execute(_FIND, {"subject": subject, "key": key})).one()
         if stored.request_hash != digest.digest():
             raise IdempotencyConflict
         replay = Response(stored.body, stored.status, dict(stored.headers))
@@ -80,7 +82,8 @@ class KernelRoute(APIRoute):
             claimed = getattr(request.state, "idempotency", None)
             if claimed is not None:
                 session, subject, key = claimed
-                await session.execute(
+                connection = await session.connection()
+                await connection.execute(
                     _STORE,
                     {
                         "subject": subject,

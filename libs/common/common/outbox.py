@@ -86,7 +86,7 @@ def _write_pending(session: Session) -> None:
     rows, session.info[_PENDING] = list(pending), []
     shards = session.info["outbox_shards"]
     keys = [event.key for _, event, _ in rows]
-    session.execute(
+    session.connection().execute(
         _INSERT,
         {
             "shards": [shard_of(key, shards) for key in keys],
