@@ -33,8 +33,11 @@ def start(timeout: float = 60.0) -> Started:
 
 def up() -> None:
     """Start PostgreSQL, the broker, four APIs and four workers; what runs already is kept."""
-    with output.console.status("starting…") if output.console.is_terminal else _Quiet():
-        started = start()
+    try:
+        with output.console.status("starting…") if output.console.is_terminal else _Quiet():
+            started = start()
+    except KeyboardInterrupt:
+        output.refuse("Interrupted: `union up` goes on from here, `union down` stops what was started.", 130)
     output.say(f"Ready in {started.seconds:.1f} s: {len(started.started)} started, {len(started.reused)} kept.")
     status()
 
