@@ -9,6 +9,7 @@ import pytest
 import sqlalchemy as sa
 from fastapi import FastAPI
 
+from common import idempotency
 from common.db import Database
 from common.testing import Client, TestIssuer
 from tests.kernel.toy import Counter, Created
@@ -256,3 +257,15 @@ async def test_connections_that_the_server_closed_are_replaced_without_a_refusal
     await asyncio.sleep(0.2)
     answers = await asyncio.gather(*(client.post("/v1/counters", json=body(), headers=staff) for _ in range(4)))
     assert [answer.status_code for answer in answers] == [201] * 4
+
+
+async def test_answers_are_not_kept_for_ever(client: Client, staff: dict[str, str], database: Database) -> None:
+    for _ in range(2):
+        await client.post("/v1/counters", json=body(), headers=staff)
+    async with database.sessions.begin() as session:
+        aged = "update idempotency_key set created_at = now() - interval '8 days'"
+        await session.execute(sa.text(f"{aged} where key = (select min(key) from idempotency_key)"))
+    async with database.sessions.begin() as session:
+        await idempotency.forget(session, 7)
+    async with database.sessions() as session:
+        assert await session.scalar(sa.text("select count(*) from idempotency_key")) == 1

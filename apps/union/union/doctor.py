@@ -1,11 +1,11 @@
 """`union doctor`: is each part there, and if not, what to do."""
 
 import asyncio
-import os
 import shutil
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 
+import asyncpg
+import httpx
 import sqlalchemy as sa
 import typer
 from aiokafka.admin import AIOKafkaAdminClient
@@ -17,11 +17,10 @@ from common import migrate
 from common.app import Service
 from common.auth import TokenVerifier
 from common.db import Database
-from common.errors import Unauthenticated
 from common.events import TOPICS
 from common.relay import kafka_security
 from common.settings import Settings
-from union import output, platform
+from union import output, platform, stack
 
 _LEAST_FREE_BYTES = 1 << 30
 
@@ -40,10 +39,11 @@ async def _examine() -> list[tuple[str, str, str]]:
     async def check(part: str, advice: str, look: Callable[[], Awaitable[str | None]]) -> None:
         try:
             trouble = await look()
-        except (SQLAlchemyError, OSError, KafkaError, TimeoutError, Unauthenticated) as error:
+        except (SQLAlchemyError, asyncpg.PostgresError, OSError, KafkaError, httpx.HTTPError, ValueError) as error:
             trouble = type(error).__name__
         findings.append((part, "well", "") if trouble is None else (part, trouble, advice))
 
+    findings += _processes()
     broker_checked = False
     for service in platform.SERVICES:
         try:
@@ -69,6 +69,23 @@ async def _examine() -> list[tuple[str, str, str]]:
                 lambda settings=settings: _topics(settings),  # type: ignore[misc]
             )
     await check("disk", "free at least 1 GiB", _disk)
+    return findings
+
+
+def _processes() -> list[tuple[str, str, str]]:
+    """Those of the one-machine stack, if one runs here, and what they have set aside."""
+    local = platform.local_stack()
+    if not platform.is_running(local):
+        return []
+    findings, parked = [], 0.0
+    for process in local.status():
+        state = "well" if process.ready else "not ready" if process.pid else "not running"
+        findings.append((process.name, state, "" if process.ready else f"`union up`; its log is {process.log}"))
+        if process.name.endswith("-worker"):
+            parked += sum(value for _, value in stack.scrape(process.address)["events_parked_records"])
+    findings.append(
+        ("parked records", f"{parked:.0f}", "`union parked list`") if parked else ("parked records", "well", "")
+    )
     return findings
 
 
@@ -99,5 +116,8 @@ async def _topics(settings: Settings) -> str | None:
 
 
 async def _disk() -> str | None:
-    free = shutil.disk_usage(Path(os.environ.get("UNION_DATA") or ".")).free
+    folder = platform.local_stack().data_dir
+    while not folder.exists():
+        folder = folder.parent
+    free = shutil.disk_usage(folder).free
     return None if free >= _LEAST_FREE_BYTES else f"{free >> 20} MiB free"

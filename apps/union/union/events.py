@@ -19,7 +19,9 @@ from union import output, platform
 
 T = TypeVar("T")
 
-parked_app = typer.Typer(help="Records that were set aside: look, retry in order, discard with a reason.")
+parked_app = typer.Typer(
+    help="Records that were set aside: look, retry in order, discard with a reason.", no_args_is_help=True
+)
 
 ServiceOption = Annotated[str | None, typer.Option("--service", help="registry, cards, cashback or reports")]
 
@@ -38,15 +40,16 @@ def chosen(service: str | None) -> list[Service]:
 
 def topics(create: Annotated[bool, typer.Option(help="Create those that are missing.")] = False) -> None:
     """The topics of the catalogue: owner, retention; with --create, make the missing ones."""
+    made: list[str] = []
+    if create:
+        made = asyncio.run(provision(platform.settings_of(platform.SERVICES[0]), TOPICS))
     output.table(
         "Topics",
         ["topic", "owner", "settings"],
         [[t.name, t.owner, ", ".join(f"{k}={v}" for k, v in topic_config(t).items())] for t in TOPICS],
     )
     if create:
-        settings = platform.settings_of(platform.SERVICES[0])
-        made = asyncio.run(provision(settings, TOPICS))
-        output.console.print(f"Created: {', '.join(made)}." if made else "All topics exist.")
+        output.say(f"Created: {', '.join(made)}." if made else "All topics exist.")
 
 
 def republish(
@@ -55,8 +58,11 @@ def republish(
     dry_run: Annotated[bool, typer.Option(help="Count only.")] = False,
 ) -> None:
     """Send the owners' histories again, with their first ids: projections catch up, effects do not repeat."""
+    unknown = sorted(set(topic or ()) - {t.name for t in TOPICS})
+    if unknown:
+        output.refuse(f"There is no topic {', '.join(unknown)}; `union topics` lists them.")
     total = asyncio.run(republish_all(chosen(service), topic, dry_run))
-    output.console.print(f"{'Would republish' if dry_run else 'Republished'} {total} events.")
+    output.say(f"{'Would republish' if dry_run else 'Republished'} {total} events.")
 
 
 async def republish_all(
@@ -105,18 +111,13 @@ def list_parked(service: ServiceOption = None) -> None:
             async with database.sessions() as session:
                 return await parking.parked_records(session)
 
-        for item in asyncio.run(with_database(platform.settings_of(each), work)):
-            rows.append(
-                [
-                    each.name,
-                    item.id,
-                    item.consumer,
-                    item.record.key,
-                    item.code,
-                    item.attempts,
-                    f"{item.parked_at:%F %T}",
-                ]
-            )
+        rows.extend(
+            [each.name, p.id, p.consumer, p.record.key, p.code, p.attempts, f"{p.parked_at:%F %T}"]
+            for p in asyncio.run(with_database(platform.settings_of(each), work))
+        )
+    if not rows:
+        output.say("Nothing is parked.")
+        return
     output.table("Parked records", ["service", "id", "consumer", "key", "code", "attempts", "parked at"], rows)
 
 
@@ -133,13 +134,12 @@ def show_parked(service: str, parked_id: int) -> None:
     item = asyncio.run(with_database(platform.settings_of(platform.service_named(service)), work))
     if item is None:
         output.refuse(f"{service} has no parked record {parked_id}; see `union parked list --service {service}`.")
-    output.console.print(f"{item.consumer} · {item.code} · {item.reason}", markup=False)
-    output.console.print(
-        f"{item.record.topic}/{item.record.partition}@{item.record.offset} key {item.record.key}", markup=False
-    )
-    for name, value in item.record.headers:
-        output.console.print(f"  {name}: {(value or b'').decode(errors='backslashreplace')}", markup=False)
-    output.console.print((item.record.payload or b"").decode(errors="backslashreplace"), markup=False)
+    record = item.record
+    output.say(f"{item.consumer} · {item.code} · {item.reason}")
+    output.say(f"{record.topic}/{record.partition}@{record.offset} key {record.key}")
+    for name, value in record.headers:
+        output.say(f"  {name}: {(value or b'').decode(errors='backslashreplace')}")
+    output.say("no body" if record.payload is None else record.payload.decode(errors="backslashreplace"))
 
 
 @parked_app.command("retry")
@@ -161,10 +161,13 @@ def retry_parked(
         done, left = asyncio.run(with_database(settings, work))
         all_left += left
         if done or left:
-            output.console.print(f"{each.name}: finished {done}, left {left}")
+            output.say(f"{each.name}: finished {done}, left {left}")
     if all_left:
-        output.refuse(f"{all_left} records are still parked; `union parked list` tells why.", 1)
-    output.console.print("Nothing is parked.")
+        output.refuse(
+            f"{all_left} records are still parked; `union parked list` names them, `union parked show` tells why.",
+            1,
+        )
+    output.say("Nothing is parked." if key is None else f"Nothing with the key {key} is parked.")
 
 
 @parked_app.command("discard")
@@ -179,4 +182,4 @@ def discard_parked(
 
     if not asyncio.run(with_database(platform.settings_of(platform.service_named(service)), work)):
         output.refuse(f"{service} has no parked record {parked_id}; see `union parked list --service {service}`.")
-    output.console.print(f"Discarded {service} {parked_id}: {reason}", markup=False)
+    output.say(f"Discarded {service} {parked_id}: {reason}")

@@ -3,6 +3,7 @@
 import asyncio
 import os
 from collections.abc import Mapping
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -28,6 +29,9 @@ SERVICES: tuple[Service, ...] = (
 
 PREFIX = "UNION_"
 
+DEMO_MEMORY = "demo.json"
+"""Where, in the stack's data folder, `union demo` keeps what it played there."""
+
 
 class Misconfigured(RuntimeError):
     """The environment does not say how to reach a service's parts; the message says what is missing."""
@@ -51,7 +55,12 @@ def programs(addresses: Addresses) -> list[Program]:
 
 def local_stack() -> Stack:
     """The one-machine stack of UNION_DATA (or ./.local), nothing started."""
-    return Stack(programs=programs, migrate=_migrate, provision_topics=_provision)
+    return Stack(programs=programs, migrate=_migrate, provision_topics=_provision, also_own=("keys", DEMO_MEMORY))
+
+
+def is_running(stack: Stack) -> bool:
+    """Whether any process of the stack lives; asks none of them."""
+    return any(stack.supervisor.find(name) for name in stack.supervisor.names())
 
 
 def settings_of(service: Service, stack: Stack | None = None) -> Settings:
@@ -61,12 +70,12 @@ def settings_of(service: Service, stack: Stack | None = None) -> Settings:
     Raises Misconfigured naming the variables that are missing.
     """
     stack = stack or local_stack()
-    if any(process.pid for process in stack.status()):
+    if is_running(stack):
         environment: Mapping[str, str] = _program_environment(stack, service)
     else:
         environment = os.environ
     own = f"{PREFIX}{service.name.upper()}_"
-    values = {
+    values: dict[str, Any] = {
         name.removeprefix(PREFIX).lower(): value for name, value in environment.items() if name.startswith(PREFIX)
     }
     values |= {
@@ -75,17 +84,34 @@ def settings_of(service: Service, stack: Stack | None = None) -> Settings:
     try:
         return service.settings(**{name: value for name, value in values.items() if value != ""})
     except ValidationError as error:
-        wrong = sorted({f"{PREFIX}{'_'.join(map(str, item['loc'])).upper()}" for item in error.errors()})
-        raise Misconfigured(
-            f"The settings of {service.name} are incomplete: set {', '.join(wrong)}, or start the one-machine stack"
-            " with `union up`."
-        ) from None
+        raise misconfigured(service, error) from None
+
+
+def misconfigured(service: Service, error: ValidationError) -> Misconfigured:
+    """What is missing or wrong among a service's settings, by the names of the variables; never a value."""
+    missing, wrong = [], []
+    for item in error.errors(include_input=False, include_url=False):
+        variable = f"{PREFIX}{'_'.join(map(str, item['loc'])).upper()}"
+        if item["type"] == "missing":
+            missing.append(variable)
+        else:
+            wrong.append(f"{variable} is wrong ({item['msg']})")
+    told = "; ".join([*([f"set {', '.join(sorted(missing))}"] if missing else []), *wrong])
+    return Misconfigured(
+        f"The settings of {service.name} are incomplete: {told}. Or start the one-machine stack with `union up`;"
+        f" none runs on {local_stack().data_dir}."
+    )
+
+
+def owner_of(settings: str) -> Service | None:
+    """The service whose class of settings has this name."""
+    return next((service for service in SERVICES if service.settings.__name__ == settings), None)
 
 
 def speak_for(name: str) -> None:
     """Give this process the environment of a service of the running one-machine stack, for its own commands."""
     stack = local_stack()
-    if any(process.pid for process in stack.status()):
+    if is_running(stack):
         os.environ.update(_program_environment(stack, service_named(name)))
 
 

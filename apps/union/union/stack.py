@@ -1,4 +1,4 @@
-"""`union up`, `down`, `status`, `doctor`, `token`: the one-machine stack and its health."""
+"""`union up`, `down`, `status`, `token`: the one-machine stack and its health."""
 
 import asyncio
 import re
@@ -7,13 +7,14 @@ import time
 from collections import defaultdict
 from datetime import timedelta
 from typing import Annotated
+from uuid import UUID
 
 import httpx
 import typer
 from rich.console import Console
 
 from common.auth import Role
-from local_stack import Started
+from local_stack import Stack, Started
 from union import output, platform
 from union.events import republish_all
 
@@ -23,18 +24,21 @@ def start(timeout: float = 60.0) -> Started:
     stack = platform.local_stack()
     started = stack.start(timeout)
     if started.broker_is_new:
-        asyncio.run(republish_all(list(platform.SERVICES), quiet=True))
+        count = asyncio.run(republish_all(list(platform.SERVICES), quiet=True))
         stack.confirm_republished()
+        if count:
+            output.say(f"The broker was empty: {count} past events are published again.")
     return started
 
 
 def up() -> None:
     """Start PostgreSQL, the broker, four APIs and four workers; what runs already is kept."""
-    with output.console.status("starting…") if output.console.is_terminal else _Quiet():
-        started = start()
-    output.console.print(
-        f"Ready in {started.seconds:.1f} s: {len(started.started)} started, {len(started.reused)} kept."
-    )
+    try:
+        with output.console.status("starting…") if output.console.is_terminal else _Quiet():
+            started = start()
+    except KeyboardInterrupt:
+        output.refuse("Interrupted: `union up` goes on from here, `union down` stops what was started.", 130)
+    output.say(f"Ready in {started.seconds:.1f} s: {len(started.started)} started, {len(started.reused)} kept.")
     status()
 
 
@@ -46,18 +50,29 @@ class _Quiet:
 def down(drop: Annotated[bool, typer.Option("--drop", help="Also remove the data.")] = False) -> None:
     """Stop everything that was started here; with --drop, remove its data too."""
     stack = platform.local_stack()
+    existed = stack.exists
     if drop:
         stack.drop()
     else:
         stack.stop()
-    output.console.print("Stopped; the data is removed." if drop else "Stopped; the data is kept.")
+    if existed:
+        output.say(f"Stopped; the data in {stack.data_dir} is {'removed' if drop else 'kept'}.")
+    else:
+        output.say(_nothing(stack))
+
+
+def _nothing(stack: Stack) -> str:
+    return (
+        f"Nothing was started on {stack.data_dir}; `union up` starts the one-machine stack there, and UNION_DATA"
+        " names another folder."
+    )
 
 
 def scrape(address: str) -> dict[str, list[tuple[dict[str, str], float]]]:
     """The metrics of a process: name -> [(labels, value)]; empty when it does not answer."""
     found: dict[str, list[tuple[dict[str, str], float]]] = defaultdict(list)
     try:
-        text = httpx.get(f"{address}/metrics", timeout=3).text
+        text = httpx.get(f"{address}/metrics", timeout=3, trust_env=False).text
     except httpx.HTTPError:
         return found
     for line in text.splitlines():
@@ -69,12 +84,12 @@ def scrape(address: str) -> dict[str, list[tuple[dict[str, str], float]]]:
 
 
 def status() -> None:
-    """Each process: ready, consumer lag, outbox age, parked records."""
+    """Each process: ready, consumer lag, outbox age, parked records; exit code 1 when one is not ready."""
     rows: list[list[object]] = []
-    processes = platform.local_stack().status()
+    stack = platform.local_stack()
+    processes = stack.status()
     if not processes:
-        output.console.print("Nothing was started here; `union up` starts the one-machine stack.")
-        return
+        output.refuse(_nothing(stack), 1)
     all_ready = True
     for process in processes:
         cells: list[object] = ["", "", ""]
@@ -92,20 +107,38 @@ def status() -> None:
         "One-machine stack", ["process", "pid", "ready", "lag", "outbox age, s", "parked", "address"], rows
     )
     if not all_ready:
-        raise typer.Exit(1)
+        output.refuse(
+            f"Not all is ready: `union up` starts what is missing; logs are in {stack.data_dir / 'logs'}.", 1
+        )
+
+
+_SCOPES = {
+    Role.REGIONAL_STAFF: "organisation",
+    Role.TERRITORIAL_STAFF: "organisation",
+    Role.PRIMARY_STAFF: "organisation",
+    Role.MEMBER: "member",
+    Role.PARTNER: "partner",
+}
+"""What the token of a role must name for its bearer to see anything."""
 
 
 def token(
     role: Annotated[list[Role], typer.Option(help="May be repeated.")],
-    organisation: Annotated[str | None, typer.Option(help="The organisation whose subtree is the scope.")] = None,
-    member: Annotated[str | None, typer.Option(help="The member who calls.")] = None,
+    organisation: Annotated[UUID | None, typer.Option(help="The organisation whose subtree is the scope.")] = None,
+    member: Annotated[UUID | None, typer.Option(help="The member who calls.")] = None,
     partner: Annotated[str | None, typer.Option(help="The partner's code.")] = None,
     subject: Annotated[str, typer.Option(help="Who it is for.")] = "operator",
     hours: Annotated[float, typer.Option(min=0.01, max=24 * 30)] = 8,
 ) -> None:
     """A bearer token of the one-machine stack's development issuer, on standard output."""
-    issuer = platform.local_stack().issuer()
-    text = issuer.mint(
+    stack = platform.local_stack()
+    if not stack.exists:
+        output.refuse(_nothing(stack))
+    named = {"organisation": organisation, "member": member, "partner": partner}
+    for each in role:
+        if each in _SCOPES and named[_SCOPES[each]] is None:
+            output.warn(f"Without --{_SCOPES[each]} a token of the role {each} reaches nothing.")
+    text = stack.issuer().mint(
         subject,
         [r.value for r in role],
         organisation_id=organisation,

@@ -7,6 +7,7 @@ folder up to the root for listing; so its binaries are run directly.
 import importlib.util
 import os
 import re
+import shutil
 import signal
 import subprocess
 import tempfile
@@ -180,15 +181,17 @@ class Postgres:
         )
 
     def _initialise(self, user: tuple[int, int] | None) -> None:
-        if not self._cluster.exists():
-            self._cluster.mkdir(mode=0o700)
+        # Made aside and moved: of an initdb that was killed, nothing may pass for a data folder.
+        draft = self._cluster.with_suffix(".draft")
+        shutil.rmtree(draft, ignore_errors=True)
+        draft.mkdir(mode=0o700)
         with tempfile.NamedTemporaryFile("w", dir=self._home) as password_file:
             password_file.write(self._password(ADMIN))
             password_file.flush()
             if user is not None:
-                os.chown(self._cluster, *user)
+                os.chown(draft, *user)
                 os.chown(password_file.name, *user)
-            initdb = [str(self._bin / "initdb"), "-D", str(self._cluster), "-U", ADMIN]
+            initdb = [str(self._bin / "initdb"), "-D", str(draft), "-U", ADMIN]
             initdb += [
                 "--auth=scram-sha-256",
                 "--pwfile",
@@ -208,6 +211,7 @@ class Postgres:
             )
         if result.returncode:
             raise LocalStackError(f"PostgreSQL could not make its data folder: {result.stderr.strip()}")
+        draft.replace(self._cluster)
 
     def _check_version(self) -> None:
         found = (self._cluster / "PG_VERSION").read_text().strip()

@@ -24,6 +24,7 @@ from urllib.parse import urlsplit
 import psutil
 
 from local_stack.errors import LocalStackError, ProcessFailed
+from local_stack.interruption import uninterrupted
 
 POLL_SECONDS = 0.03
 LOG_LIMIT = 20 * 1024 * 1024
@@ -109,19 +110,23 @@ class Supervisor:
         if self.find(command.name) is not None:
             raise LocalStackError(f"{command.name} is running already; stop it first.")
         self._run.mkdir(parents=True, exist_ok=True)
-        with self._open_log(command.name) as log:
-            child = subprocess.Popen(
-                list(command.argv),
-                env={**os.environ, **command.env},
-                cwd=command.cwd,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-                user=command.user[0] if command.user else None,
-                group=command.user[1] if command.user else None,
-                extra_groups=[] if command.user else None,
-            )
+        # Between its birth and its pid file a child would be nobody's.
+        with self._open_log(command.name) as log, uninterrupted():
+            return self._spawn(command, log)
+
+    def _spawn(self, command: Command, log: IO[bytes]) -> Running:
+        child = subprocess.Popen(
+            list(command.argv),
+            env={**os.environ, **command.env},
+            cwd=command.cwd,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            user=command.user[0] if command.user else None,
+            group=command.user[1] if command.user else None,
+            extra_groups=[] if command.user else None,
+        )
         _children[child.pid] = child
         # Our own child keeps its pid until it is polled, so this finds it even if it has died meanwhile.
         running = Running(

@@ -8,25 +8,23 @@ import fcntl
 import json
 import os
 import shutil
-import signal
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from types import FrameType
 
 from local_stack import kafka, postgres
 from local_stack.errors import LocalStackError
+from local_stack.interruption import ended_in_order
 from local_stack.issuer import Issuer
 from local_stack.keychain import Keychain
 from local_stack.ports import HOST, Ports, check_port_free, is_listening
 from local_stack.processes import Command, Running, Supervisor, answers_ok
 
 READY = "/health/ready"
-_OWN = ("bin", "issuer", "logs", "postgres", "run")
 # A folder with none of these may be anybody's, with a `postgres` in it that is not ours to remove.
 _MARKS = ("secrets.json", "stack.json", "issuer/jwks.json")
-_OWN_FILES = ("secrets.json", "stack.json", "broker-filled", "stack.lock")
+_OWN = ("bin", "issuer", "logs", "postgres", "run", "secrets.json", "stack.json", "broker-filled", "stack.lock")
 
 
 @dataclass(frozen=True)
@@ -91,6 +89,7 @@ class Stack:
 
     `programs` makes the table of programs, `migrate` and `provision_topics` prepare databases and topics; all
     three are given the addresses, and the latter two run on every start, so they must be repeatable.
+    `also_own` names what they write into the data folder beside that: `drop` removes it too.
     `durable=False` trades safety against a crash of the machine for speed: for tests only.
     """
 
@@ -103,6 +102,7 @@ class Stack:
         migrate: Callable[[Addresses], None] = lambda _: None,
         provision_topics: Callable[[Addresses], None] = lambda _: None,
         databases: Sequence[str] = postgres.DATABASES,
+        also_own: Sequence[str] = (),
         durable: bool = True,
         postgres_settings: Mapping[str, str] | None = None,
     ) -> None:
@@ -117,6 +117,12 @@ class Stack:
         self._migrate = migrate
         self._provision_topics = provision_topics
         self._databases = tuple(databases)
+        self._also_own = tuple(also_own)
+
+    @property
+    def exists(self) -> bool:
+        """Whether a stack was ever started on the data folder, and not dropped since."""
+        return any((self.data_dir / name).exists() for name in _MARKS)
 
     def addresses(self) -> Addresses:
         """Makes the passwords and the issuer's key when there are none yet; starts nothing."""
@@ -146,6 +152,12 @@ class Stack:
             programs = self._programs(addresses)
             self._check_ports(programs)
             self._write_state(programs)
+            if not self.broker.is_running():
+                # A worker that outlived its broker would join the next one's groups, only to leave or to hold
+                # them up; in order it cannot end, and it loses nothing by ending at once.
+                for program in programs:
+                    if program.uses_broker:
+                        self.supervisor.kill(program.name)
             servers = {
                 postgres.NAME: self.postgres.start(timeout),
                 kafka.NAME: self.broker.start(timeout),
@@ -174,7 +186,7 @@ class Stack:
 
     def stop(self) -> None:
         """Stops every process started on this data folder, by whomever. Idempotent; keeps the data."""
-        if self.data_dir.exists():
+        if self.exists:
             with self._locked():
                 self._stop()
 
@@ -182,37 +194,23 @@ class Stack:
         """Stops, then removes the stack's data, keys and logs; what others put into the folder stays."""
         if not self.data_dir.exists():
             return
+        if not self.exists:
+            raise LocalStackError(f"{self.data_dir} is no data folder of the stack; nothing was removed.")
         with self._locked():
-            if not any((self.data_dir / name).exists() for name in _MARKS):
-                raise LocalStackError(f"{self.data_dir} is no data folder of the stack; nothing was removed.")
             self._stop()
-            for name in _OWN:
-                shutil.rmtree(self.data_dir / name, ignore_errors=True)
-            for name in _OWN_FILES:
-                (self.data_dir / name).unlink(missing_ok=True)
+            for path in (self.data_dir / name for name in (*_OWN, *self._also_own)):
+                if path.is_dir():
+                    shutil.rmtree(path, ignore_errors=True)
+                else:
+                    path.unlink(missing_ok=True)
         with contextlib.suppress(OSError):  # somebody else's files are in it
             self.data_dir.rmdir()
 
     @contextlib.contextmanager
     def attached(self) -> Iterator["Stack"]:
         """Everything stops when the block is left, also by Ctrl-C or SIGTERM. For the main thread only."""
-
-        def leave(number: int, _: FrameType | None) -> None:
-            raise SystemExit(128 + number)
-
-        before = {number: signal.signal(number, leave) for number in (signal.SIGTERM, signal.SIGHUP)}
-        try:
+        with ended_in_order(self.stop):
             yield self
-        finally:
-            # A second Ctrl-C must not leave half of the processes behind.
-            interrupt = signal.signal(signal.SIGINT, signal.SIG_IGN)
-            for number in before:
-                signal.signal(number, signal.SIG_IGN)
-            try:
-                self.stop()
-            finally:
-                for number, handler in {**before, signal.SIGINT: interrupt}.items():
-                    signal.signal(number, handler)
 
     def status(self) -> list[ProcessStatus]:
         """Every process of the last start, as it is now; empty when nothing was started here."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import itertools
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,7 +22,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from common import parking, telemetry
+from common import idempotency, parking, telemetry
 from common.auth import TokenVerifier
 from common.consumers import Subscription
 from common.db import Database
@@ -113,7 +114,7 @@ def build_worker(service: Service, settings: Settings, database: Database | None
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         relay.start()
         await streams.start()
-        watcher = asyncio.create_task(_watch(database, subscriptions, streams), name="watch")
+        watcher = asyncio.create_task(_watch(database, subscriptions, streams, settings), name="watch")
         yield
         # Consumers first: what their last batches publish is in the outbox, safe, before the relay ends.
         await streams.stop()
@@ -136,10 +137,15 @@ def build_worker(service: Service, settings: Settings, database: Database | None
     return worker
 
 
-async def _watch(database: Database, subscriptions: Sequence[Subscription], streams: Streams) -> None:
-    while True:
+async def _watch(
+    database: Database, subscriptions: Sequence[Subscription], streams: Streams, settings: Settings
+) -> None:
+    for second in itertools.count():
         streams.measure()
         with contextlib.suppress(SQLAlchemyError, OSError):
+            if second % 60 == 0:
+                async with database.sessions.begin() as session:
+                    await idempotency.forget(session, settings.idempotency_days)
             async with database.sessions() as session:
                 counts = await parking.parked_count(session)
             for subscription in subscriptions:

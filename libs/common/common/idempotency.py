@@ -2,7 +2,7 @@
 
 The key is claimed in the transaction of the change, and the answer is stored in it just before the
 commit, so the two cannot part. A refused request leaves no claim: it may be corrected and sent again.
-An answer is kept for replay, so **a POST never answers with personal data**.
+An answer is kept for replay for some days, so **a POST never answers with personal data**.
 """
 
 import hashlib
@@ -32,6 +32,11 @@ _STORE = sa.text(
     "update idempotency_key set status = :status, headers = :headers, body = :body"
     " where subject = :subject and key = :key"
 ).bindparams(sa.bindparam("headers", type_=JSONB))
+_FORGET = sa.text(
+    "delete from idempotency_key where (subject, key) in (select subject, key from idempotency_key"
+    " where created_at < now() - make_interval(days => :days) order by created_at limit 10000"
+    " for update skip locked)"
+)
 
 
 class Replay(Exception):
@@ -69,6 +74,11 @@ async def claim(request: Request, session: AsyncSession, principal: Principal | 
         replay.headers["idempotency-replayed"] = "true"
         raise Replay(replay)
     request.state.idempotency = (session, subject, key)
+
+
+async def forget(session: AsyncSession, days: int) -> None:
+    """Drop answers that are older: nobody repeats a request for so long, and what they told is nobody's any more."""
+    await session.execute(_FORGET, {"days": days})
 
 
 class KernelRoute(APIRoute):

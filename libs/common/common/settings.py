@@ -33,6 +33,9 @@ class Settings(BaseSettings):
     http_port: int = Field(default=8000, ge=0, le=65535)
     max_body_bytes: int = Field(default=1_048_576, ge=1024)
 
+    idempotency_days: int = Field(default=7, ge=1, le=365)
+    """How long a POST may be repeated with its key for the first answer."""
+
     jwks_url: str
     """Where the issuer publishes its keys: https://…, http://… or file:///…"""
     token_issuer: str = "https://issuer.local.invalid"  # noqa: S105 (an address, not a secret)

@@ -1,5 +1,6 @@
 """The subscriptions of a worker on Kafka: FastStream reads, our processor decides, offsets follow."""
 
+import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -106,7 +107,11 @@ class Streams:
         return handle
 
     async def start(self) -> None:
-        await self._broker.start()
+        """Join the groups, all at once: a join lasts as long as the broker waits for others, seconds each."""
+        await self._broker.connect()
+        async with asyncio.TaskGroup() as joining:
+            for _, subscriber in self._subscribers:
+                joining.create_task(subscriber.start())
 
     async def stop(self) -> None:
         """Finish the batches under way, commit their offsets, leave the groups."""

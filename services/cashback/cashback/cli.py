@@ -17,7 +17,7 @@ DatabaseUrl = Annotated[
     str,
     typer.Option(
         envvar=["UNION_CASHBACK_DATABASE_URL", "UNION_DATABASE_URL"],
-        help="postgresql+asyncpg://… of the cashback service",
+        help="postgresql+asyncpg://… of the cashback service; needed unless the one-machine stack runs",
         show_envvar=True,
     ),
 ]

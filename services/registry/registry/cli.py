@@ -42,6 +42,7 @@ def organisations_command(
     report: Report = None,
 ) -> None:
     """Import the register of organisations (the tree)."""
+    _make_room(report)
     day = as_of.date() if as_of else None
 
     async def work(database: Database) -> OrganisationsImported:
@@ -73,8 +74,12 @@ def members_command(
         Path | None, typer.Option("--annotated", metavar="DIR", help="Copies with the decision beside each row.")
     ] = None,
 ) -> None:
-    """Import registers of members. A file imported before has no second effect."""
+    """Import registers of members. A file imported before has no second effect. Exit code 1 when one is refused."""
     files = list(registers(paths))
+    if not files:
+        typer.echo("No register is there: none of the files of the folder is a table.", err=True)
+        raise typer.Exit(2)
+    _make_room(report)
     day = as_of.date() if as_of else datetime.now(UTC).date()
 
     async def work(database: Database) -> MembersImported:
@@ -93,6 +98,13 @@ def members_command(
         {name: count for name, count in result.totals.items() if name not in {*outcomes, *files_seen}},
     )
     _write(report, result.report)
+    refused = [
+        (name, file["refusal"]["message"]) for name, file in result.report["files"].items() if "refusal" in file
+    ]
+    for name, message in refused:
+        typer.echo(f"{name}: {message}", err=True)
+    if refused:
+        raise typer.Exit(1)
 
 
 def registers(paths: list[Path]) -> Iterator[Path]:
@@ -144,7 +156,13 @@ def _print_counts(outcomes: dict[str, int], reasons: dict[str, int]) -> None:
     Console().print(grid)
 
 
-def _write(target: Path | None, document: dict[str, object]) -> None:
+def _make_room(target: Path | None) -> None:
+    """Before the import: a report that cannot be written afterwards would be lost."""
     if target is not None:
         target.parent.mkdir(parents=True, exist_ok=True)
+        target.touch()
+
+
+def _write(target: Path | None, document: dict[str, object]) -> None:
+    if target is not None:
         target.write_text(json.dumps(document, ensure_ascii=False, indent=1, default=str), encoding="utf-8")

@@ -60,7 +60,7 @@ def _run(local: Stack, source: Path, out: Path, seed: int) -> bool:
 
 
 async def _play(local: Stack, source: Path, out: Path, seed: int, stage: Stage) -> dict[str, Any]:
-    memo = local.data_dir / "demo.json"
+    memo = local.data_dir / platform.DEMO_MEMORY
     facts: dict[str, Any] = json.loads(memo.read_text()) if memo.exists() else {}
     addresses = {p.name.removesuffix("-api"): p.address for p in local.status() if p.name.endswith("-api")}
     database = Database.connect(platform.settings_of(platform.service_named("registry")))
