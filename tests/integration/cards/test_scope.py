@@ -1,5 +1,6 @@
 """Who may call what, and over whom: every route, every role, and an organisation that is not theirs."""
 
+import asyncio
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -8,7 +9,7 @@ from fastapi import FastAPI
 
 from common.auth import Role
 from common.testing import Client, TestIssuer
-from tests.integration.cards.conftest import CardsOf, Deliver, Person, Region
+from tests.integration.cards.conftest import CardsOf, Deliver, Person, Region, organisation
 
 STAFF = {Role.FEDERAL_STAFF, Role.REGIONAL_STAFF, Role.TERRITORIAL_STAFF, Role.PRIMARY_STAFF}
 OVERSEERS = STAFF | {Role.AUDITOR, Role.INTERNAL_APP}
@@ -164,3 +165,15 @@ async def test_a_reader_who_is_a_member_too_acts_on_the_own_cards_only(
         if "{card_id}/" in route[1]:
             answer = await call(client, route, {"card_id": card_id, "organisation_id": region.school}, headers)
             assert (answer.status_code, answer.json()["code"]) == (404, "not_found"), route
+
+
+async def test_a_circle_of_half_told_moves_ends(
+    client: Client, issuer: TestIssuer, region: Region, deliver: Deliver, card_id: UUID
+) -> None:
+    """Two moves have two keys: the second may arrive before the first, and for a while each is under the other."""
+    upper = organisation(region.school, "union_group")
+    below = {"organisation_id": region.school, "parent_id": upper.organisation_id, "version": 9}
+    await deliver(upper, upper.model_copy(update=below))
+    headers = issuer.bearer("primary_staff", organisation_id=region.school)
+    listed = await asyncio.wait_for(client.get("/v1/cards", headers=headers), 5)
+    assert len(listed.json()["items"]) == 1
