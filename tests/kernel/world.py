@@ -36,6 +36,7 @@ class Worker:
             "UNION_DATABASE_URL": settings.database_url.get_secret_value(),
             "UNION_KAFKA_BOOTSTRAP": settings.kafka_bootstrap,
             "UNION_KAFKA_IDEMPOTENT": str(settings.kafka_idempotent).lower(),
+            "UNION_KAFKA_FETCH_WAIT_MS": "50",
             "UNION_JWKS_URL": settings.jwks_url,
             "UNION_HTTP_PORT": str(self.port),
         }

@@ -25,6 +25,8 @@ def service_programs(
             "UNION_KAFKA_BOOTSTRAP": addresses.kafka_bootstrap,
             # The embedded broker knows no idempotent producers.
             "UNION_KAFKA_IDEMPOTENT": "false",
+            # It does not end an empty fetch when data come: the wait is what an event takes longer.
+            "UNION_KAFKA_FETCH_WAIT_MS": "80",
             "UNION_JWKS_URL": addresses.jwks_url,
             "UNION_HTTP_HOST": "127.0.0.1",
             **(shared_env or {}),

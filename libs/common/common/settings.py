@@ -19,6 +19,8 @@ class Settings(BaseSettings):
     kafka_bootstrap: str = "127.0.0.1:9092"
     kafka_idempotent: bool = True
     """False only for a broker without the idempotent producer (the embedded one)."""
+    kafka_fetch_wait_ms: int = Field(default=500, ge=10, le=5000)
+    """How long the broker may hold an empty fetch. It ends when data come, but not on the embedded broker."""
     kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
     kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "SCRAM-SHA-512"
     kafka_username: str | None = None

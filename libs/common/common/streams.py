@@ -82,7 +82,7 @@ class Streams:
             decoder=_raw,
             max_records=settings.consumer_batch,
             batch_timeout_ms=50,
-            fetch_max_wait_ms=50,
+            fetch_max_wait_ms=settings.kafka_fetch_wait_ms,
             auto_offset_reset="earliest",
             # The only policy that commits what was processed and nothing else.
             ack_policy=AckPolicy.NACK_ON_ERROR,
