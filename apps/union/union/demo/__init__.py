@@ -35,6 +35,8 @@ def demo(
     if not (source / "organisations.xlsx").exists():
         output.refuse(f"{source} has no organisations.xlsx; give the folder of the registers with --source.")
     local = platform.local_stack()
+    if _memory(local).get("begun"):
+        output.refuse("The year was broken off here half-way; `make clean-demo` clears it, then begin anew.")
     with local.attached():
         holds = _run(local, source, out, seed)
         if leave:
@@ -59,9 +61,16 @@ def _run(local: Stack, source: Path, out: Path, seed: int) -> bool:
     return all(check["holds"] for check in facts["checks"])
 
 
+def _memory(local: Stack) -> dict[str, Any]:
+    """What an earlier run left: nothing, that a year was begun, or the figures of a whole one."""
+    memo = local.data_dir / platform.DEMO_MEMORY
+    remembered: dict[str, Any] = json.loads(memo.read_text()) if memo.exists() else {}
+    return remembered
+
+
 async def _play(local: Stack, source: Path, out: Path, seed: int, stage: Stage) -> dict[str, Any]:
     memo = local.data_dir / platform.DEMO_MEMORY
-    facts: dict[str, Any] = json.loads(memo.read_text()) if memo.exists() else {}
+    facts = _memory(local)
     addresses = {p.name.removesuffix("-api"): p.address for p in local.status() if p.name.endswith("-api")}
     database = Database.connect(platform.settings_of(platform.service_named("registry")))
     try:
@@ -69,6 +78,7 @@ async def _play(local: Stack, source: Path, out: Path, seed: int, stage: Stage) 
             if facts:
                 output.console.print("  the year was played here before; `make clean-demo` begins anew")
             else:
+                memo.write_text(json.dumps({"begun": True}))
                 facts = await _whole_year(database, apis, source, out, _dice(seed), stage)
                 facts["seed"] = seed
                 memo.write_text(json.dumps(facts, ensure_ascii=False, default=str))
