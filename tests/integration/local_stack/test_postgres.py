@@ -22,6 +22,10 @@ async def execute(url: str, statement: str) -> None:
     await connection.close()
 
 
+def logged(folder: Path) -> str:
+    return "".join(path.read_text() for path in folder.rglob("postgres.log"))
+
+
 async def count(url: str) -> int:
     connection = await connect(url)
     result: int = await connection.fetchval("SELECT count(*) FROM cards")
@@ -214,7 +218,7 @@ async def test_no_refused_row_is_quoted_in_the_servers_log(postgres: Postgres, s
     with pytest.raises(asyncpg.UndefinedColumnError):
         await connection.execute("SELECT age FROM person WHERE name = 'Dora'")
     await connection.close()
-    log = "".join(path.read_text() for path in scratch.rglob("postgres.log"))
+    log = logged(scratch)
     assert "violates unique constraint" in log
     for name in ("Anna", "Nobody", "Boris", "Grigory", "Dora"):
         assert name not in log
