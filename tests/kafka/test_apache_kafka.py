@@ -1,7 +1,6 @@
 """The node that the other tests against Apache Kafka stand on, and what the embedded broker cannot do."""
 
 import asyncio
-import os
 import re
 from collections.abc import AsyncIterator
 from uuid import uuid4
@@ -18,7 +17,6 @@ from local_stack.apache import HOST, ApacheKafka, free_port
 pytestmark = [
     pytest.mark.kafka,
     pytest.mark.asyncio(loop_scope="module"),
-    pytest.mark.skipif(os.environ.get("UNION_TEST_BROKER") != "apache", reason="make test-kafka runs these"),
 ]
 
 STREAMS_GROUP_HEARTBEAT = 88  # Kafka 4.1 and later
