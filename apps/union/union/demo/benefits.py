@@ -1,16 +1,23 @@
 """Cards and the bonus programme of the year, through the public APIs."""
 
+import asyncio
+import json
 import random
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from cards.cli import EXIT_CODES
+from cards.verify import KeySet, StatusList, verify
 from union.demo.clients import Apis, in_parallel
 from union.demo.progress import Stage
 from union.demo.year import YEAR, Played, day
 
+GREEN, RED = EXIT_CODES["green"], EXIT_CODES["red"]
 CAMPAIGN_BUDGET = 50_000_000
 """Kopecks of cashback that a campaign may give."""
 
@@ -54,13 +61,16 @@ async def play_cards(apis: Apis, played: Played, out: Path, stage: Stage) -> Car
     with stage.bar("QR codes", len(sample)) as done:
         codes = await in_parallel(sample, lambda card: _qr(apis, card), done=done)
     green = _verify_all(codes, keys, statuses)
+    asked = (codes[0], lost_qr, _tampered(codes[0]))
+    good, lost_code, tampered = await asyncio.gather(
+        *(asyncio.to_thread(_verify_by_command, code, keys, statuses) for code in asked)
+    )
     return CardsPlayed(
         virtual=len(virtual),
         plastic=batch["cards"],
-        verified_green=green,
-        blocked_is_red=_verify_by_command(lost_qr, keys, statuses) == 1,
-        tampered_is_red=_verify_by_command(_tampered(codes[0]), keys, statuses) == 1
-        and _verify_by_command(codes[0], keys, statuses) == 0,
+        verified_green=green if good == GREEN else 0,
+        blocked_is_red=lost_code == RED,
+        tampered_is_red=tampered == RED,
     )
 
 
@@ -75,12 +85,7 @@ async def _qr(apis: Apis, card: dict[str, Any]) -> str:
     return (await apis.send("cards", "GET", path, holder, headers={"Accept": "text/plain"})).text
 
 
-def _verify_all(codes: Any, keys: Path, statuses: Path) -> int:
-    import json
-    from datetime import UTC, datetime
-
-    from cards.verify import KeySet, StatusList, verify
-
+def _verify_all(codes: Sequence[str], keys: Path, statuses: Path) -> int:
     trusted = KeySet.read(json.loads(keys.read_text()))
     listed = StatusList.read(statuses.read_bytes(), trusted)
     return sum(verify(code, trusted, datetime.now(UTC), listed).colour == "green" for code in codes)
