@@ -1,7 +1,6 @@
 """The database: one engine a process, one session a request or a batch, one commit at the edge."""
 
 import time
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,11 +50,6 @@ class Database:
             info={"outbox_shards": settings.outbox_shards},
         )
         return cls(engine, sessions)
-
-    async def transaction(self) -> AsyncIterator[AsyncSession]:
-        """A session in one transaction: commits when the caller's block ends well, else rolls back."""
-        async with self.sessions.begin() as session:
-            yield session
 
     async def close(self) -> None:
         await self.engine.dispose()

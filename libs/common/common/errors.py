@@ -43,11 +43,6 @@ class Forbidden(BusinessError):
         super().__init__(detail)
 
 
-class RequestInvalid(BusinessError):
-    status = 422
-    code = "request_invalid"
-
-
 class CursorInvalid(BusinessError):
     status = 422
     code = "cursor_invalid"

@@ -81,11 +81,6 @@ def publish(session: AsyncSession, event: Event, traceparent: str | None = None)
     pending.append((sync.get_nested_transaction(), event, _headers(event, traceparent)))
 
 
-def pending_events(session: AsyncSession) -> list[Event]:
-    """The events published in this session and not yet written."""
-    return [event for _, event, _ in session.sync_session.info.get(_PENDING, [])]
-
-
 def _headers(event: Event, traceparent: str | None) -> dict[str, str]:
     headers = {
         "ce_specversion": "1.0",
