@@ -3,6 +3,7 @@
 import asyncio
 import shutil
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 import asyncpg
 import httpx
@@ -54,19 +55,19 @@ async def _examine() -> list[tuple[str, str, str]]:
         await check(
             f"{service.name}: database",
             f"`union migrate --service {service.name}`, if the database is up",
-            lambda service=service, settings=settings: _schema(service, settings),  # type: ignore[misc]
+            partial(_schema, service, settings),
         )
         await check(
             f"{service.name}: token keys",
             "UNION_JWKS_URL must answer with the issuer's keys",
-            lambda settings=settings: _keys(settings),  # type: ignore[misc]
+            partial(_keys, settings),
         )
         if not broker_checked:
             broker_checked = True
             await check(
                 "broker: topics",
                 "`union topics --create`, if the broker is up",
-                lambda settings=settings: _topics(settings),  # type: ignore[misc]
+                partial(_topics, settings),
             )
     await check("disk", "free at least 1 GiB", _disk)
     return findings

@@ -26,6 +26,7 @@ CAMPAIGN_BUDGET = 50_000_000
 class CardsPlayed:
     virtual: int
     plastic: int
+    verified: int
     verified_green: int
     blocked_is_red: bool
     tampered_is_red: bool
@@ -68,6 +69,7 @@ async def play_cards(apis: Apis, played: Played, out: Path, stage: Stage) -> Car
     return CardsPlayed(
         virtual=len(virtual),
         plastic=batch["cards"],
+        verified=len(codes),
         verified_green=green if good == GREEN else 0,
         blocked_is_red=lost_code == RED,
         tampered_is_red=tampered == RED,
