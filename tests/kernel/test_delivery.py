@@ -102,6 +102,13 @@ async def test_a_crash_between_commit_and_send_loses_nothing(
     ids = await make_counters(database, 20)
     doomed = start()
     await doomed.ready()
+    await write(database, ids, 1, dice)
+
+    async def relay_is_connected() -> bool:
+        # A relay that is still greeting the broker when it freezes would hold no batch, and no lock.
+        return await outbox_size(database) == 0
+
+    await eventually(relay_is_connected)
     broker.freeze()
     # Committed, and the relay cannot get rid of them: it dies with the batch in its hands.
     await write(database, ids, 300, dice)
@@ -123,7 +130,7 @@ async def test_a_crash_between_commit_and_send_loses_nothing(
     start()
 
     async def all_acted_upon() -> bool:
-        return await counted(database) == 300
+        return await counted(database) == 301
 
     await eventually(all_acted_upon, timeout=60)
     assert await projection(database) == await truth(database)

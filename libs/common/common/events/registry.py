@@ -4,6 +4,8 @@ from datetime import date
 from typing import ClassVar, Literal
 from uuid import UUID
 
+from pydantic import Field
+
 from common.events.base import Event, Topic
 
 SOURCE = "urn:union:registry"
@@ -11,6 +13,7 @@ SOURCE = "urn:union:registry"
 ORGANISATIONS = Topic("registry.organisation.v1", owner="registry")
 MEMBERS = Topic("registry.member.v1", owner="registry")
 APPLICATIONS = Topic("registry.application.v1", owner="registry")
+OFFICES = Topic("registry.office.v1", owner="registry")
 
 Kind = Literal[
     "federal",
@@ -24,7 +27,8 @@ Kind = Literal[
 InstitutionType = Literal["school", "preschool", "vocational", "university", "supplementary", "authority", "other"]
 Category = Literal["working", "student", "pensioner"]
 Sex = Literal["female", "male"]
-MemberStatus = Literal["member", "left", "expelled"]
+MemberStatus = Literal["member", "left", "expelled", "merged", "erased"]
+Office = Literal["chair", "deputy_chair", "committee_member", "audit_member"]
 Purpose = Literal["membership", "cards", "bonus", "marketing"]
 
 
@@ -46,6 +50,10 @@ class OrganisationEvent(Event):
     employed: int | None
     """Head count of the institution's employees; null when the organisation stands at no institution."""
     students: int | None
+    institution_name: str | None = None
+    """The employer or place of study that a primary stands at."""
+    successor_ids: list[UUID] = Field(default_factory=list)
+    """Where a merged or split organisation's members went; empty while it is active or when it was closed."""
 
 
 class OrganisationCreated(OrganisationEvent):
@@ -78,12 +86,33 @@ class OrganisationClosed(OrganisationEvent):
     event_type: ClassVar[str] = "registry.organisation_closed.v1"
 
 
+class OrganisationMerged(OrganisationEvent):
+    """The organisation was closed and `successor_ids` (one) took its members and what stood below it."""
+
+    event_type: ClassVar[str] = "registry.organisation_merged.v1"
+
+
+class OrganisationSplit(OrganisationEvent):
+    """Some of the organisation's members went to `successor_ids`; it may live on or be closed."""
+
+    event_type: ClassVar[str] = "registry.organisation_split.v1"
+
+
+class OrganisationReopened(OrganisationEvent):
+    """A closed organisation is active again, or an operation that closed it was undone."""
+
+    event_type: ClassVar[str] = "registry.organisation_reopened.v1"
+
+
 ORGANISATION_EVENTS: tuple[type[OrganisationEvent], ...] = (
     OrganisationCreated,
     OrganisationChanged,
     OrganisationRenamed,
     OrganisationMoved,
     OrganisationClosed,
+    OrganisationMerged,
+    OrganisationSplit,
+    OrganisationReopened,
 )
 
 
@@ -98,6 +127,7 @@ class MemberEvent(Event):
     organisation_id: UUID
     """The primary (or union group, structural unit) of the membership; the last one when it has ended."""
     status: MemberStatus
+    """`merged`: a double of another record, never a member of its own; `erased`: the person is forgotten."""
     category: Category | None
     """Null where the records give none."""
     sex: Sex | None
@@ -108,13 +138,15 @@ class MemberEvent(Event):
     """The first day without membership."""
     consents: list[Purpose]
     """The purposes with a consent in force, sorted."""
+    pedagogical: bool | None = None
+    """Teaching staff or not, among the working; null where the records do not say."""
 
 
 class MemberAdmitted(MemberEvent):
-    """A person became a member: by import of a register or by an application."""
+    """A person became a member: by import of a register, by an application or entered by the staff."""
 
     event_type: ClassVar[str] = "registry.member_admitted.v1"
-    origin: Literal["import", "application"]
+    origin: Literal["import", "application", "entry"]
 
 
 class MemberChanged(MemberEvent):
@@ -142,6 +174,25 @@ class MemberExpelled(MemberEvent):
     event_type: ClassVar[str] = "registry.member_expelled.v1"
 
 
+class MemberReinstated(MemberEvent):
+    """A membership that had ended goes on as if it had not, from `effective_on`; the seniority is kept."""
+
+    event_type: ClassVar[str] = "registry.member_reinstated.v1"
+
+
+class MemberMerged(MemberEvent):
+    """The record was a double: `into_member_id` goes on, and this one counts on no day at all."""
+
+    event_type: ClassVar[str] = "registry.member_merged.v1"
+    into_member_id: UUID
+
+
+class MemberErased(MemberEvent):
+    """The person is forgotten: keep nothing that leads to them. Totals of the past stand."""
+
+    event_type: ClassVar[str] = "registry.member_erased.v1"
+
+
 class ConsentGiven(MemberEvent):
     """The member consented to one purpose."""
 
@@ -162,6 +213,9 @@ MEMBER_EVENTS: tuple[type[MemberEvent], ...] = (
     MemberTransferred,
     MemberLeft,
     MemberExpelled,
+    MemberReinstated,
+    MemberMerged,
+    MemberErased,
     ConsentGiven,
     ConsentWithdrawn,
 )
@@ -176,7 +230,7 @@ class ApplicationEvent(Event):
 
     application_id: UUID
     organisation_id: UUID
-    status: Literal["submitted", "admitted", "declined"]
+    status: Literal["submitted", "admitted", "declined", "withdrawn"]
     member_id: UUID | None
     """Set once admitted."""
 
@@ -188,11 +242,50 @@ class ApplicationSubmitted(ApplicationEvent):
 
 
 class ApplicationDecided(ApplicationEvent):
-    """The organisation admitted or declined the applicant."""
+    """The organisation admitted or declined the applicant, or the applicant withdrew."""
 
     event_type: ClassVar[str] = "registry.application_decided.v1"
 
 
 APPLICATION_EVENTS: tuple[type[ApplicationEvent], ...] = (ApplicationSubmitted, ApplicationDecided)
 
-EVENTS: tuple[type[Event], ...] = (*ORGANISATION_EVENTS, *MEMBER_EVENTS, *APPLICATION_EVENTS)
+
+class OfficeEvent(Event):
+    """An elected office held by a member for a term."""
+
+    topic: ClassVar[Topic] = OFFICES
+    source: ClassVar[str] = SOURCE
+    key_field: ClassVar[str] = "term_id"
+
+    term_id: UUID
+    organisation_id: UUID
+    member_id: UUID
+    office: Office
+    released: bool
+    """Paid by the union for the office alone (освобождённый)."""
+    starts_on: date
+    ends_on: date
+    """The last day of the powers."""
+
+
+class OfficeTaken(OfficeEvent):
+    """A member was elected to an office; the term may begin later."""
+
+    event_type: ClassVar[str] = "registry.office_taken.v1"
+
+
+class OfficeChanged(OfficeEvent):
+    """The term was prolonged or corrected, or the holder was released or no longer is."""
+
+    event_type: ClassVar[str] = "registry.office_changed.v1"
+
+
+class OfficeEnded(OfficeEvent):
+    """The powers end before the term does; `ends_on` is the new last day (before `starts_on`: never held)."""
+
+    event_type: ClassVar[str] = "registry.office_ended.v1"
+
+
+OFFICE_EVENTS: tuple[type[OfficeEvent], ...] = (OfficeTaken, OfficeChanged, OfficeEnded)
+
+EVENTS: tuple[type[Event], ...] = (*ORGANISATION_EVENTS, *MEMBER_EVENTS, *APPLICATION_EVENTS, *OFFICE_EVENTS)
