@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
-PACKAGES := libs/common services/registry services/cards services/cashback services/reports deploy/local apps/union
+PACKAGES := libs/common libs/verifier services/registry services/cards services/cashback services/reports deploy/local apps/union
 DEMO_ARGS ?=
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 

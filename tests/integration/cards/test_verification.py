@@ -13,12 +13,12 @@ from typer.testing import CliRunner
 from cards.cli import card_app
 from cards.numbers import SEGMENT
 from cards.status_list import StatusListPublisher
-from cards.verify import KeySet, StatusList, Verdict, verify
 from common.db import Database
 from common.events.cards import CardExpired
 from common.settings import Settings
 from common.testing import Client, TestIssuer
 from tests.integration.cards.conftest import CardsOf, Deliver, Person, Published, Region
+from union_card_verifier import KeySet, StatusList, Verdict, verify
 
 
 @pytest.fixture

@@ -166,6 +166,12 @@ async def _prove(
             f"{cards['verified_green']} of {cards['verified']} green",
         ),
         proof.Check(
+            "a card on a device, offline: screenshot, copy, suspension, rotation of keys",
+            cards["on_a_device"] == benefits.ON_A_DEVICE,
+            f"{sum(cards['on_a_device'].get(k) == v for k, v in benefits.ON_A_DEVICE.items())}"
+            f" of {len(benefits.ON_A_DEVICE)} as they should be",
+        ),
+        proof.Check(
             "personal data on Kafka and in logs = 0",
             not scanner.found
             and scanner.records >= facts["events"]["published"] > 0
