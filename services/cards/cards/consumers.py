@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from cards import commands
+from cards import commands, rules
 from cards.commands import Cause
 from cards.config import CardsSettings
 from cards.models import Member, Organisation
@@ -63,7 +63,9 @@ def subscriptions(settings: CardsSettings) -> list[Subscription]:
         causes = {
             delivery.event.member_id: _cause_of(delivery)
             for delivery in deliveries
+            # Who was not entitled even then is heard of again when that changes.
             if isinstance(delivery.event, MemberEvent)
+            and rules.is_entitled(delivery.event.status, delivery.event.consents)
         }
         await commands.issue_virtual_cards(session, causes, terms, deliveries[0].now)
 

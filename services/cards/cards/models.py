@@ -136,10 +136,10 @@ class CardStep(Table, table=True):
     """A step of a card's life, never changed (a trigger holds it)."""
 
     __tablename__ = "card_step"
-    step_id: int | None = Field(
-        default=None, sa_column=sa.Column(sa.BigInteger, sa.Identity(always=True), primary_key=True)
-    )
-    card_id: UUID = Field(index=True, foreign_key="card.card_id")
+    card_id: UUID = Field(primary_key=True)
+    """Not a foreign key: no card is ever deleted (a trigger holds it), and looking it up costs more than the step."""
+    version: int = Field(primary_key=True)
+    """The card's version after the step."""
     status: str
     reason: str | None
     actor: str

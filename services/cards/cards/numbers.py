@@ -1,5 +1,6 @@
 """Numbers that tell nothing: card numbers and status indices by keyed permutations of one counter."""
 
+import functools
 import hmac
 import struct
 from collections.abc import Sequence
@@ -9,8 +10,7 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
-SEGMENT_SIDE = 256
-SEGMENT = SEGMENT_SIDE * SEGMENT_SIDE
+SEGMENT = 65_536
 """Status indices are shuffled within segments of this size, so the list stays dense as it grows.
 Which segment a card is in tells when it was made no better than its expiry does."""
 
@@ -83,7 +83,7 @@ class NumberScheme:
     prefix: str
     length: int
     _number: Permutation
-    _index: Permutation
+    _index: bytes
 
     @classmethod
     def of(cls, key: bytes, prefix: str, length: int) -> "NumberScheme":
@@ -94,7 +94,7 @@ class NumberScheme:
             prefix,
             length,
             Permutation(_derived(key, "card number"), 10 ** (hidden // 2), 10 ** (hidden - hidden // 2)),
-            Permutation(_derived(key, "status index"), SEGMENT_SIDE, SEGMENT_SIDE),
+            _derived(key, "status index"),
         )
 
     @classmethod
@@ -113,8 +113,20 @@ class NumberScheme:
         return self.status_indices([counter])[0]
 
     def status_indices(self, counters: Sequence[int]) -> list[int]:
-        places = self._index.many([counter % SEGMENT for counter in counters])
-        return [counter - counter % SEGMENT + place for counter, place in zip(counters, places, strict=True)]
+        """Each segment is shuffled once in a process, in another order than every other."""
+        return [
+            counter - counter % SEGMENT + _shuffled(self._index, counter // SEGMENT)[counter % SEGMENT]
+            for counter in counters
+        ]
+
+
+@functools.lru_cache(maxsize=4)
+def _shuffled(key: bytes, segment: int) -> list[int]:
+    """The places of a segment in an order that cannot be followed without the key."""
+    counter = segment.to_bytes(8, "big") + bytes(8)
+    stream = Cipher(algorithms.AES(key), modes.CTR(counter)).encryptor().update(bytes(8 * SEGMENT))
+    lots = struct.unpack(f">{SEGMENT}Q", stream)
+    return sorted(range(SEGMENT), key=lots.__getitem__)
 
 
 def _derived(key: bytes, purpose: str) -> bytes:

@@ -104,7 +104,7 @@ async def card_with_qr(session: AsyncSession, principal: Principal, card_id: UUI
 
 async def steps(session: AsyncSession, card_id: UUID) -> Sequence[CardStep]:
     """Oldest first."""
-    statement = sa.select(CardStep).where(col(CardStep.card_id) == card_id).order_by(col(CardStep.step_id))
+    statement = sa.select(CardStep).where(col(CardStep.card_id) == card_id).order_by(col(CardStep.version))
     return (await session.scalars(statement)).all()
 
 

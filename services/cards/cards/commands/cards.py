@@ -14,31 +14,14 @@ from cards.errors import CardExists
 from cards.models import LIVE, Card, CardDevice, Member
 from common.errors import NotFound
 
-_ENTITLED_WITHOUT_VIRTUAL = sa.text(
-    """
-    select m.member_id, m.version from member m
-    where m.member_id = any(:member_ids) and m.status = 'member' and 'cards' = any(m.consents)
-      and not exists (select from card c where c.member_id = m.member_id and c.form = 'virtual'
-                      and c.status in ('requested', 'issued', 'active', 'suspended'))
-    order by m.member_id for share of m
-    """
-).bindparams(sa.bindparam("member_ids", type_=sa.ARRAY(sa.Uuid)))
-
 
 async def issue_virtual_cards(
     session: AsyncSession, causes: Mapping[UUID, Cause], terms: CardTerms, now: datetime
 ) -> list[MadeCard]:
     """A virtual card for each member, by id, who is entitled now and has no live one."""
-    rows = await session.execute(_ENTITLED_WITHOUT_VIRTUAL, {"member_ids": sorted(causes)})
     orders = [
-        Order(
-            member_id=row.member_id,
-            member_version=row.version,
-            actor=causes[row.member_id].actor,
-            event_id=causes[row.member_id].event_id,
-            traceparent=causes[row.member_id].traceparent,
-        )
-        for row in rows
+        Order(member_id, cause.actor, event_id=cause.event_id, traceparent=cause.traceparent)
+        for member_id, cause in causes.items()
     ]
     return await make_cards(session, "virtual", orders, terms, now) if orders else []
 
@@ -99,12 +82,11 @@ async def replace_card(session: AsyncSession, card: Card, terms: CardTerms, acto
     # The member's row first: a leaving that is under way waits for us or we for it, never crosswise.
     member = await session.get(Member, card.member_id, with_for_update={"read": True})
     rules.check_entitled(member)
-    assert member is not None
     await session.refresh(card, with_for_update=True)
     rules.check_can_replace(card)
     take_step(session, card, "replaced", actor, now)
     await session.flush()
-    order = Order(member.member_id, member.version, actor, replaces_id=card.card_id)
+    order = Order(card.member_id, actor, replaces_id=card.card_id)
     made = await make_cards(session, "virtual", [order], terms, now)
     if not made:
         raise CardExists

@@ -125,12 +125,35 @@ def upgrade() -> None:
         "card_replaces", "card", ["replaces_id"], unique=True, postgresql_where=sa.text("replaces_id is not null")
     )
     op.add_column("card_step", sa.Column("event_id", sa.Uuid(), nullable=True))
+    # A step is known by its card and the version that it led to: one index where there were two.
+    op.add_column("card_step", sa.Column("version", sa.Integer(), nullable=True))
+    op.execute("alter table card_step disable trigger card_step_is_append_only")
+    op.execute(
+        """
+        update card_step s set version = n.version from (
+            select step_id, row_number() over (partition by card_id order by step_id) as version from card_step
+        ) n where n.step_id = s.step_id
+        """
+    )
+    op.execute("alter table card_step enable trigger card_step_is_append_only")
+    op.alter_column("card_step", "version", nullable=False)
+    op.drop_constraint("card_step_pkey", "card_step", type_="primary")
+    op.drop_constraint("card_step_card_id_fkey", "card_step", type_="foreignkey")
+    op.drop_index("ix_card_step_card_id", table_name="card_step")
+    op.create_primary_key("card_step_pkey", "card_step", ["card_id", "version"])
+    op.drop_column("card_step", "step_id")
 
 
 def downgrade() -> None:
     op.execute("drop trigger card_lives_forward on card")
     op.execute("drop function card_lives_forward()")
     _live_indices(_LIVE_BEFORE)
+    op.add_column("card_step", sa.Column("step_id", sa.BigInteger(), sa.Identity(always=True), nullable=False))
+    op.drop_constraint("card_step_pkey", "card_step", type_="primary")
+    op.create_primary_key("card_step_pkey", "card_step", ["step_id"])
+    op.create_index("ix_card_step_card_id", "card_step", ["card_id"])
+    op.create_foreign_key("card_step_card_id_fkey", "card_step", "card", ["card_id"], ["card_id"])
+    op.drop_column("card_step", "version")
     op.drop_column("card_step", "event_id")
     op.drop_index("card_replaces", table_name="card", postgresql_where=sa.text("replaces_id is not null"))
     op.drop_index("card_batch", table_name="card", postgresql_where=sa.text("batch_id is not null"))
