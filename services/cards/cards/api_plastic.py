@@ -4,10 +4,12 @@ from datetime import UTC, datetime
 from typing import Annotated
 from uuid import UUID
 
+from cryptography import x509
 from fastapi import Depends, Header, Request, Response
 
 from cards import commands, face, factory, qr, queries, rules
 from cards.api import OverseerDep, StaffDep, TermsDep
+from cards.config import CardsSettings
 from cards.errors import FactoryKeyMissing
 from cards.models import PersonalisationFile, PlasticBatch
 from cards.reconciliation import reconcile
@@ -39,6 +41,14 @@ def _view(batch: PlasticBatch, response: Response | None = None) -> BatchView:
     if response is not None:
         response.headers["ETag"] = etag(batch.version)
     return BatchView.model_validate(batch, from_attributes=True)
+
+
+def _factory_certificate(settings: CardsSettings) -> x509.Certificate:
+    file = settings.card_factory_certificate_file
+    try:
+        return factory.certificate_of(file.read_bytes() if file else b"")
+    except (OSError, ValueError):
+        raise FactoryKeyMissing from None
 
 
 @router.post("/plastic-batches", status_code=201)
@@ -113,9 +123,7 @@ async def make_personalisation_file(
 
     That it was made is recorded. It has the cards that the factory has not answered for.
     """
-    pem = request.app.state.settings.card_factory_certificate_file
-    if pem is None:
-        raise FactoryKeyMissing
+    certificate = _factory_certificate(request.app.state.settings)
     await queries.batch(session, principal, batch_id)
     now = datetime.now(UTC)
     batch, pieces = await commands.cards_to_personalise(session, batch_id)
@@ -145,7 +153,7 @@ async def make_personalisation_file(
             made_at=now,
         )
     )
-    sealed = factory.encrypted_for(factory.certificate_of(pem.read_bytes()), content)
+    sealed = factory.encrypted_for(certificate, content)
     name = f"{batch.reference}-{number}.p7m"
     headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
     return Response(sealed, media_type="application/pkcs7-mime", headers=headers)

@@ -112,7 +112,9 @@ class FactoryKeyMissing(BusinessError):
     code = "factory_key_missing"
 
     def __init__(self) -> None:
-        super().__init__("No certificate of the factory is set; set UNION_CARD_FACTORY_CERTIFICATE_FILE first.")
+        super().__init__(
+            "No certificate of the factory can be read; set UNION_CARD_FACTORY_CERTIFICATE_FILE to one (RSA)."
+        )
 
 
 class NamesUnavailable(BusinessError):
