@@ -72,7 +72,7 @@ async def _issuing(servers: Servers, settings: Settings, turns: int, report: Rep
     environment = keys.ensure(servers.folder / "keys")
     files = {name.removeprefix("UNION_").lower(): Path(value) for name, value in environment.items()}
     mine = CardsSettings(
-        database_url=url,  # type: ignore[arg-type]  # pydantic makes a secret of it
+        database_url=url,
         kafka_bootstrap=settings.kafka_bootstrap,
         kafka_idempotent=False,
         jwks_url="file:///none",

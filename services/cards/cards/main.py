@@ -2,20 +2,28 @@
 
 from pathlib import Path
 
-from cards import api, api_devices, api_public, consumers, models, qr, rounds
+from fastapi import FastAPI
+
+from cards import api, api_devices, api_plastic, api_public, consumers, face, models, qr, rounds
 from cards.config import CardsSettings
 from common.app import Service
 from common.main import run
+
+
+def prepare(app: FastAPI, settings: CardsSettings) -> None:
+    qr.prepare(app, settings)
+    face.prepare(app, settings)
+
 
 service = Service(
     name="cards",
     title="Cards: electronic union cards, plastic and virtual",
     settings=CardsSettings,
-    routers=[api.router, api_devices.router, api_public.router],
+    routers=[api.router, api_devices.router, api_plastic.router, api_public.router],
     subscriptions=consumers.subscriptions,
     metadata=models.Table.metadata,
     migrations=Path(__file__).parent.parent / "migrations",
-    prepare=qr.prepare,
+    prepare=prepare,
     rounds=rounds.ROUNDS,
 )
 

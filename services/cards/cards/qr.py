@@ -63,6 +63,13 @@ def text(card: Card, key: SigningKey, ends_at: int | None = None, device: bytes 
     return PREFIX + base45.encode(sealed(key.protected, cbor2.dumps(claims), key))
 
 
+def unbound_text(card: Card, key: SigningKey, plain_seconds: float, now: datetime) -> str:
+    """The code of a card without a device: a plastic card's lives with the card, a virtual one's for seconds."""
+    if card.form == "plastic":
+        return text(card, key)
+    return text(card, key, end_of(card, now, plain_seconds))
+
+
 _CHUNK = 7
 """Modules that are drawn at a time: a table has what each of the 128 patterns looks like."""
 _QUIET_ZONE = 4

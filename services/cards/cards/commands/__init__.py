@@ -1,6 +1,16 @@
 """What changes cards and batches: one function a command, session first; the edge commits."""
 
-from cards.commands.batches import mark_dispatched, mark_handed_over, mark_produced, order_batch
+from cards.commands.batches import (
+    approve_batch,
+    cancel_batch,
+    cards_to_personalise,
+    hand_over,
+    mark_delivered,
+    next_file_number,
+    order_batch,
+    send_batch,
+    take_response,
+)
 from cards.commands.cards import (
     block_card,
     end_cards,
@@ -21,16 +31,19 @@ __all__ = [
     "CardTerms",
     "Cause",
     "add_key",
+    "approve_batch",
     "block_card",
+    "cancel_batch",
+    "cards_to_personalise",
     "certify_keys",
     "end_cards",
     "expire_cards",
     "forget_devices",
     "forget_used_proofs",
+    "hand_over",
     "issue_virtual_cards",
-    "mark_dispatched",
-    "mark_handed_over",
-    "mark_produced",
+    "mark_delivered",
+    "next_file_number",
     "order_batch",
     "register_device",
     "replace_card",
@@ -39,6 +52,8 @@ __all__ = [
     "revoke_device",
     "revoke_key",
     "rotate_keys",
+    "send_batch",
     "suspend_card",
+    "take_response",
     "verify_online",
 ]
