@@ -9,9 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cards import qr
+from cards.cose import sign1
 from tests.vectors import made
 from union_card_verifier import Bundle, KeySet, NotTrusted, StatusList, base45, verify
-from union_card_verifier.cose import CARD_CODE, IAT, STATUS_LIST_TYPE, split
+from union_card_verifier.cose import CARD_CODE, IAT, STATUS_LIST_TYPE, bstr, split
 
 KEYS = KeySet.read({"keys": [made.CURRENT.jwk, made.EDWARDS.jwk]})
 LISTED = StatusList.read(made.statuses(), KEYS)
@@ -61,20 +63,20 @@ def test_every_cut_is_noticed(text: str) -> None:
 
 
 def test_the_parts_of_two_codes_do_not_make_a_third() -> None:
-    mine, other = (made.message_of(made.qr.text(made.card(index), made.CURRENT)) for index in (1, made.BLOCKED))
+    mine, other = (made.message_of(qr.text(made.card(index), made.CURRENT)) for index in (1, made.BLOCKED))
     (header, claims, _), (_, _, signature) = split(mine), split(other)
-    mixed = b"".join((b"\xd2\x84", made.bstr(header), b"\xa0", made.bstr(claims), made.bstr(signature)))
+    mixed = b"".join((b"\xd2\x84", bstr(header), b"\xa0", bstr(claims), bstr(signature)))
     assert judged(made.text(mixed)) == "red"
 
 
 def test_a_replayed_proof_is_worth_nothing_on_another_card_or_later() -> None:
     bound = next(case.text for case in made.cases() if case.name == "device: code without a proof")
-    other = made.qr.text(made.card(12), made.CURRENT, None, made._point(made.PHONE))
+    other = qr.text(made.card(12), made.CURRENT, None, made.point(made.PHONE))
     header, claims, signature = split(made.message_of(made.PHONE.show(bound, made.NOW)))
     moved = cbor2.dumps({IAT: cbor2.loads(claims)[IAT], CARD_CODE: made.message_of(other)})
     later = cbor2.dumps({IAT: cbor2.loads(claims)[IAT] + 30, CARD_CODE: made.message_of(bound)})
     for payload in (moved, later):
-        forged = b"".join((b"\xd2\x84", made.bstr(header), b"\xa0", made.bstr(payload), made.bstr(signature)))
+        forged = b"".join((b"\xd2\x84", bstr(header), b"\xa0", bstr(payload), bstr(signature)))
         verdict = verify(made.text(forged, "UP1:"), KEYS, made.NOW, LISTED)
         assert (verdict.colour, verdict.reason) == ("red", "proof_wrong")
 
@@ -88,7 +90,7 @@ def test_a_list_that_swells_when_unpacked_is_refused() -> None:
     bomb = zlib.compress(bytes(80 * 2**20), 9)
     claims = {6: int(made.NOW.timestamp()), 65534: 60, 65533: {"bits": 2, "lst": bomb}}
     with pytest.raises(NotTrusted):
-        StatusList.read(made.sign1(claims, made.CURRENT, STATUS_LIST_TYPE), KEYS)
+        StatusList.read(sign1(claims, made.CURRENT, STATUS_LIST_TYPE), KEYS)
 
 
 @settings(max_examples=600, deadline=None)
