@@ -10,6 +10,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from uuid import UUID
 
+import cbor2
 import zxingcpp
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -20,7 +21,7 @@ from bench.world import Servers, execute, member_messages
 from cards import keys, qr, status_list
 from cards.config import CardsSettings
 from cards.consumers import subscriptions
-from cards.cose import sign1
+from cards.cose import sealed
 from cards.keys import SigningKey
 from cards.main import service
 from cards.models import Card, Member
@@ -40,7 +41,7 @@ from union_card_verifier.cose import CTI, ESP256, EXP, STATUS_INDEX, TIER
 ROWS = ("issuing", "signing", "verification", "qr", "status-list")
 CARDS, REVOKED_SHARE = 1_316_573, 0.05
 MOST_BYTES, MOST_SECONDS = 60_000, 2.0
-_SECONDS = 1.0
+_SECONDS = 0.5
 _NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 _groups = itertools.count()
@@ -171,14 +172,14 @@ def _card() -> Card:
 
 
 async def _signing(key: SigningKey, card: Card, turns: int, report: Report) -> Row:
-    """A card's claims as a COSE_Sign1 message, beside one P-256 signature over as many bytes."""
+    """A card's claims as a COSE_Sign1 message, as `qr.text` makes it, beside one P-256 signature."""
     private, message = key.private, os.urandom(64)
     assert isinstance(private, ec.EllipticCurvePrivateKey)
     claims = {EXP: 1_932_768_000, CTI: card.reference, STATUS_INDEX: card.status_index, TIER: 0}
     return await _compared(
         "codes signed",
         "signatures/s",
-        lambda: sign1(claims, key),
+        lambda: sealed(key.protected, cbor2.dumps(claims), key),
         lambda: private.sign(message, ec.ECDSA(hashes.SHA256())),
         0.8,
         turns,
