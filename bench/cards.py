@@ -21,7 +21,7 @@ from bench.world import Servers, execute, member_messages
 from cards import keys, qr, status_list
 from cards.config import CardsSettings
 from cards.consumers import subscriptions
-from cards.cose import sealed
+from cards.cose import code
 from cards.keys import SigningKey
 from cards.main import service
 from cards.models import Card, Member
@@ -179,7 +179,7 @@ async def _signing(key: SigningKey, card: Card, turns: int, report: Report) -> R
     return await _compared(
         "codes signed",
         "signatures/s",
-        lambda: sealed(key.protected, cbor2.dumps(claims), key),
+        lambda: code(cbor2.dumps(claims), key),
         lambda: private.sign(message, ec.ECDSA(hashes.SHA256())),
         0.8,
         turns,
@@ -208,12 +208,12 @@ async def _verification(key: SigningKey, text: str, turns: int, report: Report) 
 
 async def _drawing(text: str, turns: int, report: Report) -> Row:
     """The SVG of a code, beside zxing-cpp's own."""
-    code = zxingcpp.BarcodeFormat.QRCode
+    kind = zxingcpp.BarcodeFormat.QRCode
     return await _compared(
         "QR pictures",
         "SVG/s",
         lambda: qr.svg(text),
-        lambda: zxingcpp.create_barcode(text, code, ec_level="M").to_svg(),
+        lambda: zxingcpp.create_barcode(text, kind, ec_level="M").to_svg(),
         1.0,
         turns,
         report,

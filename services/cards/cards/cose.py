@@ -16,6 +16,12 @@ def sign1(claims: dict[int, Any], key: SigningKey, typ: str | None = None) -> by
     return sealed(protected, cbor2.dumps(claims, canonical=True), key)
 
 
+def code(payload: bytes, key: SigningKey) -> bytes:
+    """The message around a card's claims, encoded: what is the same for all of them is kept with the key."""
+    claims, (opening, to_be_signed_opening) = bstr(payload), key.openings
+    return b"".join((opening, claims, b"\x58\x40", key.sign(to_be_signed_opening + claims)))
+
+
 def sealed(protected: bytes, payload: bytes, key: SigningKey) -> bytes:
     """The message around an encoded payload."""
     signature = key.sign(to_be_signed(protected, payload))

@@ -15,7 +15,7 @@ import cbor2
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, utils
 
-from union_card_verifier.cose import ALG, ED25519, ESP256, KID
+from union_card_verifier.cose import ALG, ED25519, ESP256, KID, bstr
 
 _KID_BYTES = 8
 _ECDSA = ec.ECDSA(hashes.SHA256(), deterministic_signing=True)
@@ -68,6 +68,12 @@ class SigningKey:
     def protected(self) -> bytes:
         """The protected header of a card's code."""
         return cbor2.dumps({ALG: self.algorithm, KID: self.kid}, canonical=True)
+
+    @cached_property
+    def openings(self) -> tuple[bytes, bytes]:
+        """How every code of this key begins: the message, and what of it is signed."""
+        protected = bstr(self.protected)
+        return b"".join((b"\xd2\x84", protected, b"\xa0")), b"".join((b"\x84\x6aSignature1", protected, b"\x40"))
 
     def jwks(self) -> dict[str, Any]:
         return {"keys": [self.jwk]}

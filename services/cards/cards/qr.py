@@ -6,9 +6,9 @@ import cbor2
 import zxingcpp
 from fastapi import FastAPI
 
+from cards import cose
 from cards.commands.making import CardTerms
 from cards.config import CardsSettings
-from cards.cose import sealed
 from cards.keyring import KeyRing
 from cards.keys import SigningKey
 from cards.models import Card
@@ -60,7 +60,7 @@ def text(card: Card, key: SigningKey, ends_at: int | None = None, device: bytes 
     if device is not None:
         claims[CNF] = cnf_of(device)
     claims[STATUS_INDEX], claims[TIER] = card.status_index, BASIC_TIER
-    return PREFIX + base45.encode(sealed(key.protected, cbor2.dumps(claims), key))
+    return PREFIX + base45.encode(cose.code(cbor2.dumps(claims), key))
 
 
 def unbound_text(card: Card, key: SigningKey, plain_seconds: float, now: datetime) -> str:
