@@ -2,9 +2,9 @@
 
 import sys
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, datetime, timedelta
 from pathlib import Path
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -21,9 +21,12 @@ from common.consumers import Delivery, Subscription
 from common.errors import BusinessError, NotFound
 from common.events.base import Event, Topic
 from common.http import IfMatch, Page, PageDep, ReadSessionDep, SessionDep, check_if_match, etag, paginate
+from common.jobs import Job, Running, enqueue
+from common.limits import limited
 from common.main import run
 from common.outbox import publish
 from common.projections import Projection
+from common.rounds import Round
 from common.settings import Settings
 from common.tables import add_kernel_tables
 from common.types import Line
@@ -191,8 +194,39 @@ async def counters(session: ReadSessionDep, page: PageDep, _who: StaffDep) -> Pa
     return Page(items=[CounterView(counter_id=c.counter_id, value=c.value) for c in items], next_cursor=cursor)
 
 
+@api.post("/sums", status_code=202)
+async def ask_for_a_sum(session: SessionDep, who: StaffDep) -> dict[str, str]:
+    job_id = await enqueue(session, "sum", {"refuse": False}, who, files={"numbers.txt": (b"1 2 3", "text/plain")})
+    return {"job_id": str(job_id)}
+
+
+@api.get("/guesses", dependencies=[Depends(limited("guesses", times=3, seconds=60))])
+async def guess() -> dict[str, bool]:
+    return {"right": False}
+
+
+async def add_up(job: Running) -> dict[str, Any]:
+    """Adds the numbers of a file one after the other; each is a row of `applied` and a checkpoint."""
+    numbers = [int(word) for word in (await job.read("numbers.txt")).split()]
+    for place in range(job.state.get("place", 0), len(numbers)):
+        if numbers[place] < 0:
+            raise ValueRefused("A negative number cannot be added; send others.")
+        async with job.database.sessions.begin() as session:
+            session.add(Applied(counter_id=job.job_id, version=numbers[place]))
+            await job.checkpoint({"place": place + 1}, session)
+        await job.progress(place + 1, len(numbers))
+    await job.keep("sum.txt", str(sum(numbers)).encode(), "text/plain")
+    return {"sum": sum(numbers)}
+
+
+async def note_the_hour(session: AsyncSession, now: datetime, _settings: Settings) -> None:
+    session.add(RefusedValue(value=int(now.timestamp() // 3600)))
+
+
 service = Service(
     name="toy",
+    jobs=[Job("sum", add_up), Job("secret", add_up, private=True)],
+    rounds=[Round("note_the_hour", timedelta(hours=1), note_the_hour)],
     title="A counter",
     settings=Settings,
     routers=[api],

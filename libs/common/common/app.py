@@ -5,6 +5,7 @@ import contextlib
 import itertools
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,19 +18,23 @@ from fastapi.responses import HTMLResponse
 from fastapi.staticfiles import StaticFiles
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from common import idempotency, parking, telemetry
+from common import idempotency, jobs, parking, telemetry
 from common.auth import TokenVerifier
 from common.consumers import Subscription
 from common.db import Database
 from common.edge import Edge
 from common.http import PROBLEM, Problem, install_problem_handlers
 from common.idempotency import HEADER, KernelRoute
+from common.jobs import Job, Workshop
+from common.jobs_api import jobs_router
 from common.relay import Relay
+from common.rounds import Clockwork, Round
 from common.settings import Settings
 from common.streams import Streams
 
@@ -46,6 +51,10 @@ class Service:
     """Given the service's settings, what it does with events."""
     metadata: sa.MetaData
     migrations: Path
+    jobs: Sequence[Job] = ()
+    """The kinds of long work that it does when asked."""
+    rounds: Sequence[Round] = ()
+    """What it does by itself when time passes."""
     large_bodies: frozenset[str] = field(default_factory=frozenset)
     """Paths of uploads, which the size limit does not concern; they have limits of their own."""
     prepare: Callable[[FastAPI, Any], None] | None = None
@@ -94,6 +103,8 @@ def _routed(service: Service) -> FastAPI:
     )
     for router in service.routers:
         app.include_router(router)
+    if service.jobs:
+        app.include_router(_jobs_of(service))
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
     return app
 
@@ -103,28 +114,45 @@ def router(prefix: str = "/v1", **options: Any) -> APIRouter:
     return APIRouter(prefix=prefix, route_class=KernelRoute, **options)
 
 
+def _jobs_of(service: Service) -> APIRouter:
+    return jobs_router(router(tags=["jobs"]), service.metadata.tables["job"], service.jobs)
+
+
+async def _purge_job_files(session: AsyncSession, _now: datetime, settings: Settings) -> None:
+    await jobs.purge_files(session, settings.job_file_days)
+
+
+_PURGE = Round("purge_job_files", timedelta(hours=1), _purge_job_files)
+
+
 def build_worker(service: Service, settings: Settings, database: Database | None = None) -> Starlette:
     """The background process: consumers and the outbox relay, with health and metrics over HTTP."""
     database = database or Database.connect(settings)
     subscriptions = service.subscriptions(settings)
     relay = Relay(database, settings)
     streams = Streams(service.name, subscriptions, database, settings)
+    workshop = Workshop(service.jobs, database, settings)
+    clockwork = Clockwork([*service.rounds, _PURGE], database, settings)
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         relay.start()
         await streams.start()
+        workshop.start()
+        clockwork.start()
         watcher = asyncio.create_task(_watch(database, subscriptions, streams, settings), name="watch")
         yield
         # Consumers first: what their last batches publish is in the outbox, safe, before the relay ends.
         await streams.stop()
+        await clockwork.stop()
+        await workshop.stop()
         await relay.stop()
         watcher.cancel()
         await database.close()
         telemetry.shutdown()
 
     def alive() -> bool:
-        return relay.alive and streams.alive
+        return relay.alive and streams.alive and workshop.alive and clockwork.alive
 
     async def ready() -> str | None:
         if not streams.assigned:

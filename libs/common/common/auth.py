@@ -6,7 +6,8 @@ import json
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -18,7 +19,7 @@ import sqlalchemy as sa
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
-from common.errors import Forbidden, Unauthenticated
+from common.errors import Forbidden, SecondPersonNeeded, Unauthenticated
 
 _REFRESH_SECONDS = 300.0
 _SHORTEST_REFRESH = 10.0
@@ -45,13 +46,21 @@ STAFF = (Role.FEDERAL_STAFF, Role.REGIONAL_STAFF, Role.TERRITORIAL_STAFF, Role.P
 
 @dataclass(frozen=True)
 class Principal:
-    """The bearer of a token. Claims: `sub`, `roles`, `organisation_id`, `member_id`, `partner`."""
+    """The bearer of a token. Claims: `sub`, `roles`, `organisation_id`, `member_id`, `partner`, `powers_until`."""
 
     subject: str
     roles: frozenset[Role]
     organisation_id: UUID | None = None
     member_id: UUID | None = None
     partner: str | None = None
+    powers_until: date | None = None
+    """The last day of an elected person's powers; null for who is not elected."""
+
+    def on(self, day: date) -> "Principal":
+        """Who the bearer is on a day: the powers follow the term of office, however long the token lives."""
+        if self.powers_until is None or day <= self.powers_until:
+            return self
+        return replace(self, roles=self.roles - set(STAFF))
 
     @property
     def sees_everything(self) -> bool:
@@ -87,7 +96,7 @@ class TokenVerifier:
         remembered = self._verified.get(digest)
         if remembered and time.time() < remembered[1] and self._age() <= _REFRESH_SECONDS:
             self._verified.move_to_end(digest)
-            return remembered[0]
+            return remembered[0].on(datetime.now(UTC).date())
         try:
             header = jwt.get_unverified_header(token)
             key = await self._key(str(header.get("kid", "")))
@@ -108,7 +117,7 @@ class TokenVerifier:
         self._verified[digest] = (principal, int(claims["exp"]) + _LEEWAY_SECONDS)
         if len(self._verified) > _REMEMBERED_TOKENS:
             self._verified.popitem(last=False)
-        return principal
+        return principal.on(datetime.now(UTC).date())
 
     def _age(self) -> float:
         return time.monotonic() - self._fetched
@@ -149,12 +158,14 @@ class TokenVerifier:
 def _principal(claims: dict[str, Any]) -> Principal:
     known = {role.value for role in Role}
     organisation, member = claims.get("organisation_id"), claims.get("member_id")
+    until = claims.get("powers_until")
     return Principal(
         subject=str(claims["sub"]),
         roles=frozenset(Role(role) for role in claims.get("roles", []) if role in known),
         organisation_id=UUID(organisation) if organisation else None,
         member_id=UUID(member) if member else None,
         partner=claims.get("partner"),
+        powers_until=date.fromisoformat(until) if until else None,
     )
 
 
@@ -185,6 +196,12 @@ def require(*roles: Role) -> Callable[..., Awaitable[Principal]]:
 
     principal.required_roles = frozenset(roles)  # type: ignore[attr-defined]  # read by the scope tests
     return principal
+
+
+def second_person(principal: Principal, first: str) -> None:
+    """Four eyes: refuse to let the one who asked (`first`, a token's subject) be the one who approves."""
+    if principal.subject == first:
+        raise SecondPersonNeeded
 
 
 def in_scope(principal: Principal, column: Any, tree: Any) -> sa.ColumnElement[bool]:

@@ -43,6 +43,22 @@ class Forbidden(BusinessError):
         super().__init__(detail)
 
 
+class SecondPersonNeeded(BusinessError):
+    status = 403
+    code = "second_person_needed"
+
+    def __init__(self) -> None:
+        super().__init__("Somebody else must approve what you asked for: four eyes, two people.")
+
+
+class TooManyRequests(BusinessError):
+    status = 429
+    code = "too_many_requests"
+
+    def __init__(self, retry_after: int) -> None:
+        super().__init__(f"You have asked too often; try again in {retry_after} s.", retry_after=retry_after)
+
+
 class CursorInvalid(BusinessError):
     status = 422
     code = "cursor_invalid"

@@ -49,6 +49,8 @@ def problem(status: int, code: str, detail: str, **extra: Any) -> Response:
     headers = {"WWW-Authenticate": "Bearer"} if status == 401 else {}
     if status == 503:
         headers["Retry-After"] = "2"
+    if "retry_after" in extra:
+        headers["Retry-After"] = str(extra["retry_after"])
     return Response(orjson.dumps(body, default=str), status, headers, PROBLEM)
 
 

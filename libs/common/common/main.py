@@ -50,5 +50,6 @@ def run(service: Service, arguments: Sequence[str] | None = None) -> None:
             log_config=None,
             access_log=False,
             server_header=False,
+            forwarded_allow_ips=settings.trusted_proxies,
             timeout_graceful_shutdown=int(settings.shutdown_seconds),
         )

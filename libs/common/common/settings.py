@@ -38,6 +38,16 @@ class Settings(BaseSettings):
     idempotency_days: int = Field(default=7, ge=1, le=365)
     """How long a POST may be repeated with its key for the first answer."""
 
+    trusted_proxies: str = "127.0.0.1"
+    """Addresses, comma-separated, whose X-Forwarded-For is believed: the ingress."""
+    rate_limits: dict[str, tuple[int, float]] = Field(default_factory=dict)
+    """Other limits than the built-in ones: {"applications": [times, seconds]}."""
+
+    job_lease_seconds: float = Field(default=30.0, gt=0)
+    """A job whose worker has not been heard of for so long is taken up by another."""
+    job_file_days: int = Field(default=7, ge=1, le=90)
+    """How long files that were given to a job or made by it are kept."""
+
     jwks_url: str
     """Where the issuer publishes its keys: https://…, http://… or file:///…"""
     token_issuer: str = "https://issuer.local.invalid"  # noqa: S105 (an address, not a secret)

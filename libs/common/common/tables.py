@@ -5,7 +5,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 
 def add_kernel_tables(metadata: sa.MetaData) -> None:
-    """Add outbox, event_history, inbox, parked_record and idempotency_key to a service's metadata."""
+    """Add outbox, event_history, inbox, parked_record, idempotency_key, job, job_file and round_run to the metadata."""
     now = sa.text("clock_timestamp()")
     sa.Table(
         "outbox",
@@ -70,4 +70,46 @@ def add_kernel_tables(metadata: sa.MetaData) -> None:
         sa.Column("body", sa.LargeBinary),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False, server_default=now),
         sa.Index("idempotency_key_created_at", "created_at"),
+    )
+    sa.Table(
+        "job",
+        metadata,
+        sa.Column("job_id", sa.Uuid, primary_key=True),
+        sa.Column("kind", sa.Text, nullable=False),
+        sa.Column("requested_by", sa.Text, nullable=False),
+        sa.Column("organisation_id", sa.Uuid),
+        sa.Column("arguments", JSONB, nullable=False),
+        sa.Column("checkpoint", JSONB, nullable=False, server_default=sa.text("'{}'::jsonb")),
+        sa.Column("state", sa.Text, nullable=False, server_default=sa.text("'queued'")),
+        sa.Column("attempts", sa.SmallInteger, nullable=False, server_default=sa.text("0")),
+        sa.Column("leased_until", sa.DateTime(timezone=True)),
+        sa.Column("done", sa.BigInteger, nullable=False, server_default=sa.text("0")),
+        sa.Column("total", sa.BigInteger),
+        sa.Column("result", JSONB),
+        sa.Column("code", sa.Text),
+        sa.Column("detail", sa.Text),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False, server_default=now),
+        sa.Column("started_at", sa.DateTime(timezone=True)),
+        sa.Column("finished_at", sa.DateTime(timezone=True)),
+        sa.CheckConstraint("state in ('queued', 'running', 'done', 'failed')", name="job_state_known"),
+        sa.Index("job_waiting", "created_at", postgresql_where=sa.text("state in ('queued', 'running')")),
+        sa.Index("job_requested_by", "requested_by", "job_id"),
+    )
+    sa.Table(
+        "job_file",
+        metadata,
+        sa.Column("job_id", sa.Uuid, sa.ForeignKey("job.job_id", ondelete="cascade"), primary_key=True),
+        sa.Column("name", sa.Text, primary_key=True),
+        sa.Column("made", sa.Boolean, nullable=False),
+        sa.Column("media_type", sa.Text, nullable=False),
+        sa.Column("content", sa.LargeBinary, nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False, server_default=now),
+        sa.Index("job_file_created_at", "created_at"),
+        comment="what was given to jobs and what they made; forgotten after some days",
+    )
+    sa.Table(
+        "round_run",
+        metadata,
+        sa.Column("name", sa.Text, primary_key=True),
+        sa.Column("last_at", sa.DateTime(timezone=True), nullable=False),
     )

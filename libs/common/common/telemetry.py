@@ -32,6 +32,11 @@ DUPLICATE = Counter("events_duplicate", "Effects asked for again and not repeate
 UNKNOWN = Counter("events_unknown_type", "Events of a type this service does not use", ["consumer", "topic"])
 LAG = Gauge("consumer_lag_messages", "Records not yet read", ["consumer", "topic", "partition"])
 PROGRESS = Gauge("consumer_last_progress_timestamp_seconds", "When a batch last ended well", ["consumer", "topic"])
+LIMITED = Counter("http_requests_limited", "Requests refused because the caller asked too often", ["limit"])
+JOBS_ENDED = Counter("jobs_ended", "Jobs that came to an end", ["kind", "state"])
+JOBS_WAITING = Gauge("jobs_waiting", "Jobs that are queued or under way")
+ROUND_FAILURES = Counter("round_failures", "Rounds that failed and will be tried again", ["round"])
+ROUND_SUCCESS = Gauge("round_last_success_timestamp_seconds", "When a round last ended well", ["round"])
 EFFECT_LATENCY = Histogram(
     "event_effect_latency_seconds",
     "From the event's record in the owner's transaction to the committed effect",

@@ -31,8 +31,10 @@ from common.app import Service, build_api
 from common.db import Database
 from common.events import EVENTS
 from common.events.base import Event
+from common.jobs import Workshop
 from common.parking import Record
 from common.processing import Processor
+from common.rounds import run_round
 from common.settings import Settings
 
 _TYPES = {event.event_type: event for event in EVENTS}
@@ -218,6 +220,29 @@ def deliver(service: Service, settings: Settings, database: Database) -> Callabl
         for event in events:
             record = event if isinstance(event, Record) else record_of(event)
             await processors[record.topic].process([record])
+
+    return run
+
+
+@pytest.fixture
+def work(service: Service, settings: Settings, database: Database) -> Callable[[], Awaitable[None]]:
+    """`await work()`: what the worker does with the jobs that wait, until none does."""
+    workshop = Workshop(service.jobs, database, settings)
+
+    async def run() -> None:
+        while await workshop.do_next():
+            pass
+
+    return run
+
+
+@pytest.fixture
+def pass_time(service: Service, settings: Settings, database: Database) -> Callable[[datetime], Awaitable[None]]:
+    """`await pass_time(now)`: the rounds of the service that are due at `now`, in their order."""
+
+    async def run(now: datetime) -> None:
+        for a_round in service.rounds:
+            await run_round(database, settings, a_round, now)
 
     return run
 
