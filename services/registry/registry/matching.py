@@ -5,7 +5,7 @@ or that they are twins or namesakes. No database, no clock; nothing is remembere
 """
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 from typing import Literal, get_args

@@ -1,11 +1,25 @@
 """The registry's routes: authorise, call one command or query, shape the answer."""
 
-from registry.api import applications, members, organisations, public, transfers
+from registry.api import (
+    applications,
+    approvals,
+    duplicates,
+    members,
+    organisations,
+    privacy,
+    public,
+    statistics,
+    transfers,
+)
 
 ROUTERS = [
     organisations.router,
     applications.router,
     members.router,
     transfers.router,
+    duplicates.router,
+    approvals.router,
+    privacy.router,
     public.router,
+    statistics.router,
 ]

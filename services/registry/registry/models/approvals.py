@@ -1,7 +1,7 @@
 """What one person asks for and another must allow."""
 
 from datetime import datetime
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -9,8 +9,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlmodel import Field
 
 from registry.models.base import Table, moment, one_of
-
-ApprovalStatus = Literal["waiting", "approved", "refused", "expired"]
+from registry.states import ApprovalStatus
 
 
 class Approval(Table, table=True):

@@ -1,7 +1,7 @@
 """Records that may be of one person, and records that were made one."""
 
 from datetime import date, datetime
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -9,10 +9,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field
 
 from registry.models.base import Table, moment, one_of, texts
-
-DuplicateStatus = Literal["open", "not_same", "merging", "merged"]
-Strength = Literal["strong", "likely", "weak"]
-FoundAt = Literal["late", "application", "entry", "import"]
+from registry.states import DuplicateStatus, FoundAt, Strength
 
 
 class Duplicate(Table, table=True):

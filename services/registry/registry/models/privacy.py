@@ -1,7 +1,7 @@
 """What is kept of the care for personal data: erasures, and alarms on unusual reading."""
 
 from datetime import datetime
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -9,8 +9,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlmodel import Field
 
 from registry.models.base import Table, moment, one_of
-
-AlarmKind = Literal["limit", "habit"]
+from registry.states import AlarmKind
 
 
 class Erasure(Table, table=True):
