@@ -39,6 +39,9 @@ class Act(BaseModel):
     categories: str = CATEGORIES
     removals: list[Removal]
     kept: list[Kept]
+    similar: list[UUID] = Field(
+        description="Records of the same name and birth date that nobody has found to be of this person; they stay."
+    )
     told: dict[str, int] = Field(description="The event member_erased by member, with the version it carries.")
 
 
@@ -71,6 +74,9 @@ def text_of(act: Act, told: list[Told]) -> str:
     lines += [f"  {n}. {item.place}: {item.what} — строк: {item.rows}" for n, item in enumerate(act.removals, 1)]
     lines += ["", "Сохранено без связи с субъектом:"]
     lines += [f"  - {item.what}: {item.why}" for item in act.kept]
+    if act.similar:
+        lines.append("Остались записи с тем же именем и датой рождения, не признанные записями этого лица:")
+        lines += [f"  - {member_id}" for member_id in act.similar]
     lines += ["", "Оповещение других систем (событие registry.member_erased.v1):"]
     for item in told:
         state = "передано" if item.sent else "ожидает передачи"

@@ -152,6 +152,8 @@ def keys(identity: Identity) -> list[int]:
 
 def judge(left: Identity, right: Identity) -> Judgement:
     """Symmetric. What both records say of the name and the birth date decides; sex and card weigh in."""
+    # Parts are compared in the order of the name that has a known given name in its place.
+    left, right = sorted((left, right), key=_frame)
     same_contact = _contacts(left, right)
     if left.birth != right.birth:
         return _of_other_dates(left, right, same_contact)
@@ -230,6 +232,10 @@ def _misprinted_given_name(left: str, right: str) -> bool:
         return True
     known = (left in GIVEN_NAMES) + (right in GIVEN_NAMES)
     return known == 1 and min(len(left), len(right)) > 3 and one_edit_apart(left, right)
+
+
+def _frame(identity: Identity) -> tuple[bool, tuple[str, ...], tuple[str, ...]]:
+    return identity.first not in GIVEN_NAMES, identity.parts, identity.written
 
 
 _ORDERS = ((1, 0, 2), (1, 2, 0), (2, 0, 1), (0, 2, 1), (2, 1, 0))

@@ -19,26 +19,18 @@ from registry.commands.erasure_places import KEPT, empty_places
 from registry.commands.loading import locked
 from registry.commands.membership import end_membership
 from registry.keys import ErasureKey
-from registry.models import Application, Approval, Erasure, Member, Membership, Person
+from registry.models import Application, Approval, Erasure, Member, MemberMerge, Membership, Person
 
 ACTION = "erase_person"
 
-_LINKED = sa.text(
-    """
-    with recursive linked as (
-        select member_id, person_id from member where member_id = :member
-        union
-        select other.member_id, other.person_id from linked
-        join lateral (
-            select m.member_id, m.person_id from member m where m.person_id = linked.person_id
-            union all
-            select m.member_id, m.person_id from member_merge g
-            join member m on m.member_id in (g.survivor_member_id, g.absorbed_member_id)
-            where g.undone_at is null and linked.member_id in (g.survivor_member_id, g.absorbed_member_id)
-        ) as other on true
-    )
-    select distinct member_id from linked order by member_id
-    """
+_FORMER_APPLICANTS = sa.text(
+    "select p.person_id from person p join application a using (person_id)"
+    " where p.match_key = :key and a.status in ('declined', 'withdrawn')"
+    " and not exists (select from member m where m.person_id = p.person_id)"
+)
+_SIMILAR = sa.text(
+    "select m.member_id from member m join person p using (person_id)"
+    " where p.match_key = :key and m.status <> 'erased' order by m.member_id"
 )
 _KEPT_COPIES = sa.text(
     "select kept_person_id from member_merge where kept_person_id is not null"
@@ -88,17 +80,18 @@ async def erase_person(
     A membership in force ends first, so that cards and participations end in order. `again`: the number of an
     erasure that a restore has undone; then `least_versions` are those that other services have seen of it.
     """
-    ids = list(await session.scalars(_LINKED, {"member": member_id}))
+    ids = list(await session.scalars(MemberMerge.linked(), {"member": member_id}))
     if not ids:
         raise NotFound("member", member_id)
     members = [await locked(session, Member, linked) for linked in ids]
     if all(member.status == "erased" for member in members):
         raise errors.ErasedAlready
     newest = max(members, key=lambda member: (member.status == "member", member.member_id))
-    person_ids = sorted({member.person_id for member in members if member.person_id is not None})
+    match_key = (await locked(session, Person, newest.person_id)).match_key
+    # An application that came to nothing, under the same name and birth date, is no record of anybody else's.
+    former = await session.scalars(_FORMER_APPLICANTS, {"key": match_key})
+    person_ids = sorted({member.person_id for member in members if member.person_id is not None} | set(former))
     applications = await _applications(session, person_ids)
-    person = await locked(session, Person, newest.person_id)
-    person_hash = key.person_hash(person.match_key)
     for member in members:
         if member.status == "member":
             await _end(session, member, now)
@@ -122,7 +115,7 @@ async def erase_person(
         request_number=request_number,
         member_ids=ids,
         organisation_id=newest.organisation_id,
-        person_hash=person_hash,
+        person_hash=key.person_hash(match_key),
         requested_by=requested_by,
         approved_by=approved_by,
         erased_at=now,
@@ -133,6 +126,7 @@ async def erase_person(
         reapplied=again is not None,
         removals=removals,
         kept=list(KEPT),
+        similar=list(await session.scalars(_SIMILAR, {"key": match_key})),
         told={str(member.member_id): member.version for member in members},
     )
     erasure.act = act.model_dump(mode="json")

@@ -40,7 +40,7 @@ def read_journal(lines: Iterable[str], key: ErasureKey) -> list[dict[str, Any]]:
         try:
             body = json.loads(line)
             seal = body.pop("seal")
-        except (ValueError, KeyError, AttributeError):
+        except (ValueError, KeyError, TypeError, AttributeError):
             raise errors.JournalUnsound(number) from None
         if seal != key.seal(_canonical(body)):
             raise errors.JournalUnsound(number)

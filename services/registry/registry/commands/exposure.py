@@ -47,7 +47,7 @@ _RAISE = sa.text(
 )
 _FORGET = sa.text(
     "delete from access_log where access_id in (select access_id from access_log"
-    " where at < :now - make_interval(years => :years) order by at limit 10000)"
+    " where at < cast(:now as timestamptz) - make_interval(years => :years) order by at limit 10000)"
 )
 
 

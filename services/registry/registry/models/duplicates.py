@@ -11,6 +11,24 @@ from sqlmodel import Field
 from registry.models.base import Table, moment, one_of, texts
 from registry.states import DuplicateStatus, FoundAt, Strength
 
+_LINKED = sa.text(
+    """
+    with recursive linked as (
+        select member_id, person_id from member where member_id = :member
+        union
+        select other.member_id, other.person_id from linked
+        join lateral (
+            select m.member_id, m.person_id from member m where m.person_id = linked.person_id
+            union all
+            select m.member_id, m.person_id from member_merge g
+            join member m on m.member_id in (g.survivor_member_id, g.absorbed_member_id)
+            where g.undone_at is null and linked.member_id in (g.survivor_member_id, g.absorbed_member_id)
+        ) as other on true
+    )
+    select distinct member_id from linked order by member_id
+    """
+)
+
 
 class Duplicate(Table, table=True):
     """Two persons who may be one: codes of what speaks for it, no values. A pair once decided stays decided."""
@@ -68,3 +86,8 @@ class MemberMerge(Table, table=True):
     undone_at: datetime | None = moment(nullable=True)
     undone_by: str | None = None
     version: int = 1
+
+    @classmethod
+    def linked(cls) -> sa.TextClause:
+        """The ids of all members of the person of :member: their own, and those merged with them, sorted."""
+        return _LINKED

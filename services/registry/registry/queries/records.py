@@ -201,7 +201,9 @@ async def merges(
 
 async def merge(session: AsyncSession, principal: Principal, merge_id: UUID) -> MemberMerge:
     """Raises NotFound unless both records are within reach."""
-    found = await session.scalar(_merges(principal).where(col(MemberMerge.merge_id) == merge_id))
+    found: MemberMerge | None = await session.scalar(
+        _merges(principal).where(col(MemberMerge.merge_id) == merge_id)
+    )
     if found is None:
         raise NotFound("merge", merge_id)
     return found
@@ -218,7 +220,7 @@ async def erasures(
 
 
 async def erasure(session: AsyncSession, principal: Principal, erasure_id: UUID) -> Erasure:
-    found = await session.scalar(_erasures(principal).where(col(Erasure.erasure_id) == erasure_id))
+    found: Erasure | None = await session.scalar(_erasures(principal).where(col(Erasure.erasure_id) == erasure_id))
     if found is None:
         raise NotFound("erasure", erasure_id)
     return found
