@@ -152,9 +152,13 @@ async def test_the_log_is_kept_its_years_and_cannot_be_shortened_below_three(dat
     for statement in ("delete from access_log", "update access_log set count = 0", "truncate access_log"):
         for task in ("", "retention", "erasure"):
             with pytest.raises(sa.exc.DBAPIError, match="append-only"):
-                async with database.sessions.begin() as session:
-                    await session.execute(sa.text(f"set local registry.task = '{task}'"))
-                    await session.execute(sa.text(statement))
+                await attempt(database, task, statement)
+
+
+async def attempt(database: Database, task: str, statement: str) -> None:
+    async with database.sessions.begin() as session:
+        await session.execute(sa.text(f"set local registry.task = '{task}'"))
+        await session.execute(sa.text(statement))
 
 
 async def test_the_extract_tells_who_read_and_what_was_decided_but_not_about_others(

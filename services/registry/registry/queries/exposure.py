@@ -72,6 +72,9 @@ async def accesses(
     statement = sa.select(col(AccessLog.access_id), AccessLog, shown.label("shown")).where(
         any_shown, *asked.conditions()
     )
+    if asked.whose_id is not None:
+        # Else the answer would tell beside whom a person out of reach was shown.
+        statement = statement.where(_seen(principal, sa.literal(asked.whose_id, sa.Uuid)))
     return await paginate(session, statement, AccessLog.access_id, page)
 
 
@@ -79,7 +82,8 @@ async def exposed(
     session: AsyncSession, principal: Principal, page: PageParams, asked: Asked
 ) -> tuple[list[Any], str | None]:
     """Every record that the asked-about caller or token has seen or changed, once each, in the order of ids."""
-    each = sa.func.unnest(col(AccessLog.whose)).column_valued("whose_id")
+    unnested = sa.func.unnest(col(AccessLog.whose)).table_valued("whose_id", name="each").render_derived()
+    each = unnested.c.whose_id
     inner = (
         sa.select(
             each.label("whose_id"),
@@ -91,8 +95,7 @@ async def exposed(
                 "actions"
             ),
         )
-        .select_from(AccessLog)
-        .join(each, sa.true())
+        .select_from(sa.join(AccessLog, unnested, sa.true()))
         .where(*asked.conditions())
         .group_by(each)
         .subquery()
