@@ -96,7 +96,7 @@ async def until_merged(world: Any, done: Any, database: Database, settings: Any)
     done(await client.get(f"/v1/members/{member}/extract", headers=world.self(member)))
     wrong = {"member_id": PERSON["phone"], "request_number": PERSON["email"], "reason": "\x00"}
     assert (await client.post("/v1/erasures", json=wrong, headers=federal)).status_code == 422
-    return member
+    return str(member)
 
 
 async def until_erased(world: Any, done: Any, database: Database, settings: Any, member: str) -> None:
