@@ -115,6 +115,9 @@ class Identity:
         # «б/н» and «1» tell nothing
         self.card = digits if len(digits) >= 4 else ""
 
+    def __repr__(self) -> str:
+        return f"Identity of {self.birth.year}"
+
     @property
     def parts(self) -> tuple[str, str, str]:
         return self.last, self.first, self.patronymic
@@ -140,7 +143,7 @@ def keys(identity: Identity) -> list[int]:
     day and month in either order and, for the other dates and surnames, card, phone and e-mail, each with
     the given name, as families share these.
     """
-    parts = sorted(part for part in {identity.last, _one_form(identity.first), identity.patronymic} if part)
+    parts = sorted({_one_form(part) for part in identity.parts if part})
     day, month = sorted((identity.birth.day, identity.birth.month))
     made = {_key("born", identity.birth.isoformat(), part) for part in parts}
     made.add(_key("swapped", str(identity.birth.year), str(day), str(month), *parts))
@@ -196,7 +199,7 @@ def _of_other_dates(left: Identity, right: Identity, same_contact: set[Evidence]
     slip: Evidence
     if swapped:
         slip = "day_and_month_swapped"
-    elif same_contact and _one_digit(left.birth, right.birth):
+    elif same_contact and _same_part(1, left.first, right.first) and _one_digit(left.birth, right.birth):
         slip = "one_digit_of_birth_date"
     else:
         return Judgement("namesakes")

@@ -141,7 +141,7 @@ def test_the_judgement_does_not_depend_on_who_is_asked_first(left: Identity, rig
     one, other = judge(left, right), judge(right, left)
     assert (one.kind, set(one.evidence)) == (other.kind, set(other.evidence))
     if one.proposed:
-        assert set(keys(left)) & set(keys(right))
+        assert set(keys(left)) & set(keys(right)), (left.parts, right.parts, left.birth, right.birth, one)
     assert len(keys(left)) <= 7
 
 
