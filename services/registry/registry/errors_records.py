@@ -43,7 +43,7 @@ class SurvivorEnded(BusinessError):
     code = "survivor_ended"
 
     def __init__(self) -> None:
-        super().__init__("The record that would go on has ended and the other has not; let the other one go on.")
+        super().__init__("The record that would go on has ended before the other one; let that one go on.")
 
 
 class FirstEndTransfer(BusinessError):

@@ -14,12 +14,12 @@ TAKEN = ("last_name", "first_name", "patronymic", "birth_date", "sex", "phone", 
 
 
 def check_mergeable(survivor: Member, absorbed: Member, open_transfers: Sequence[Transfer]) -> None:
-    """Two records of two persons, neither merged nor erased nor on the way; the active one of them goes on."""
+    """Two records of two persons, neither merged nor erased nor on the way; the one that lasted longer goes on."""
     if survivor.member_id == absorbed.member_id or survivor.person_id == absorbed.person_id:
         raise errors.MergeWithItself
     if {survivor.status, absorbed.status} & {"merged", "erased"}:
         raise errors.RecordNotMergeable
-    if absorbed.status == "member" and survivor.status != "member":
+    if (absorbed.left_on or FOREVER) > (survivor.left_on or FOREVER):
         raise errors.SurvivorEnded
     if open_transfers:
         raise errors.FirstEndTransfer
@@ -27,43 +27,38 @@ def check_mergeable(survivor: Member, absorbed: Member, open_transfers: Sequence
 
 @dataclass(frozen=True)
 class Days:
-    """From `from_on` up to, not including, `to_on`, in one organisation; `to_on` null: still so."""
+    """From `from_on` up to, not including, `to_on`, in one organisation; then it ended for `end_reason`."""
 
     organisation_id: UUID
     from_on: date
-    to_on: date | None
-    end_reason: str | None
+    to_on: date
+    end_reason: str
 
 
-def stays_to_add(absorbed: Iterable[Membership], own: Sequence[Membership], joined_on: date) -> list[Days]:
-    """What of the absorbed record's stays tells of days that the survivor's do not: no day is told twice.
+def stays_to_add(absorbed: Iterable[Membership], begin: date, joined_on: date) -> list[Days]:
+    """What the absorbed record tells of the days before the survivor's own history begins: no day is told twice.
 
-    Nothing from before `joined_on`, nothing open: the survivor's own stays tell where they are now.
+    Nothing from before `joined_on`. From `begin` on the survivor's own stays tell where they were.
     """
     added: list[Days] = []
     for stay in sorted(absorbed, key=lambda stay: stay.from_on):
-        pieces = [(max(stay.from_on, joined_on), stay.to_on or FOREVER)]
-        for other in own:
-            pieces = [
-                piece
-                for start, end in pieces
-                for piece in (
-                    (start, min(end, other.from_on)),
-                    (max(start, other.to_on or FOREVER), end),
-                )
-                if piece[0] < piece[1]
-            ]
-        added += [
-            Days(
-                stay.organisation_id,
-                start,
-                end,
-                stay.end_reason if end == stay.to_on and stay.end_reason else "transferred",
-            )
-            for start, end in pieces
-            if start < end < FOREVER
-        ]
+        start, end = max(stay.from_on, joined_on), min(stay.to_on or begin, begin)
+        if start < end:
+            reason = stay.end_reason if end == stay.to_on and stay.end_reason else "transferred"
+            added.append(Days(stay.organisation_id, start, end, reason))
     return added
+
+
+def periods_of(days: Sequence[Days], begin: date) -> list[tuple[Days, str]]:
+    """The history without a gap up to `begin`: what is between two stays is the end of the first one."""
+    told: list[tuple[Days, str]] = []
+    nexts = [*(each.from_on for each in days[1:]), begin][: len(days)]
+    for each, following in zip(days, nexts, strict=True):
+        told.append((each, "member"))
+        if each.to_on < following:
+            status = each.end_reason if each.end_reason in ("left", "expelled") else "left"
+            told.append((Days(each.organisation_id, each.to_on, following, each.end_reason), status))
+    return told
 
 
 @dataclass(frozen=True)

@@ -62,18 +62,41 @@ async def test_a_merge_keeps_seniority_consents_and_both_histories(
     assert gone["status"] == "merged"
     counts = done(await world.client.get("/v1/member-counts", headers=world.federal))
     assert [(c["organisation_id"], c["members"]) for c in counts["items"]] == [(str(world.school), 1)]
-    changed, merged = (await published())[before:]
+    earlier, changed, merged = (await published())[before:]
     assert isinstance(changed, MemberChanged)
-    assert (str(changed.joined_on), changed.consents, changed.version) == (
-        "2019-09-01",
-        ["bonus", "cards", "membership"],
-        2,
-    )
+    assert [
+        (e.organisation_id, str(e.effective_on), str(e.joined_on), e.consents, e.version)
+        for e in (earlier, changed)
+    ] == [
+        (world.other, "2019-09-01", "2019-09-01", ["bonus", "cards", "membership"], 2),
+        (world.school, "2021-02-01", "2019-09-01", ["bonus", "cards", "membership"], 3),
+    ]
     assert isinstance(merged, MemberMerged)
     assert (str(merged.member_id), str(merged.into_member_id), merged.status, merged.consents, merged.version) == (
         *(absorbed, survivor, "merged", []),
         2,
     )
+
+
+async def test_the_past_of_both_is_the_survivors_and_nobodys_twice(world: Any, done: Any, pair: Any) -> None:
+    survivor, absorbed = pair
+
+    async def members(day: str) -> list[tuple[str, str]]:
+        page = done(await world.client.get("/v1/members", params={"as_of": day}, headers=world.federal))
+        return [
+            (item["member_id"], item["organisation_id"]) for item in page["items"] if item["status"] == "member"
+        ]
+
+    school, other = str(world.school), str(world.other)
+    apart = [[(absorbed, other)], sorted([(survivor, school), (absorbed, other)])]
+    assert [sorted(await members(day)) for day in ("2020-01-01", "2022-01-01")] == apart
+    merge_id = (await merge(world, survivor, absorbed))["merge_id"]
+    assert [await members(day) for day in ("2020-01-01", "2022-01-01")] == [
+        [(survivor, other)],
+        [(survivor, school)],
+    ]
+    done(await world.client.post(f"/v1/merges/{merge_id}/undo", headers=world.federal))
+    assert [sorted(await members(day)) for day in ("2020-01-01", "2022-01-01")] == apart
 
 
 async def test_seniority_by_decision_may_stay_the_survivors(world: Any, done: Any, pair: Any) -> None:
@@ -118,12 +141,15 @@ async def test_undoing_restores_both_exactly(
     done(await world.client.post(path, headers=world.federal))
     assert await state(database) == before
     events = (await published())[told:]
-    assert [type(event) for event in events] == [MemberChanged, MemberMerged, MemberChanged, MemberReinstated]
-    assert (str(events[2].joined_on), events[2].version, events[3].status, events[3].version) == (
-        *("2021-02-01", 3, "member"),
-        3,
-    )
-    assert events[3].consents == ["cards", "membership"]
+    assert [type(event) for event in events] == [
+        *(MemberChanged, MemberChanged, MemberMerged),
+        *(MemberChanged, MemberChanged, MemberReinstated),
+    ]
+    assert [(str(e.effective_on), str(e.joined_on), e.organisation_id, e.version) for e in events[3:5]] == [
+        ("2019-09-01", "2021-02-01", world.school, 4),
+        ("2021-02-01", "2021-02-01", world.school, 5),
+    ]
+    assert (events[5].status, events[5].version, events[5].consents) == ("member", 3, ["cards", "membership"])
     refused(await world.client.post(path, headers=world.federal), 409, "merge_undone")
     assert await queue(world) == []
 

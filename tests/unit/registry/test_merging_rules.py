@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 from hypothesis import given
 from hypothesis import strategies as st
 
-from registry.merging_rules import consents_to_merge, stays_to_add
+from registry.merging_rules import consents_to_merge, periods_of, stays_to_add
 from registry.models import Consent, Membership
 
 HERE, THERE = uuid4(), uuid4()
@@ -25,39 +25,40 @@ def stay(organisation: UUID, from_on: str, to_on: str | None = None, reason: str
 
 
 def test_earlier_days_come_over_and_later_ones_are_told_already() -> None:
-    own = [stay(HERE, "2021-02-01")]
-    (added,) = stays_to_add([stay(THERE, "2019-09-01")], own, date(2019, 9, 1))
+    begin = date(2021, 2, 1)
+    (added,) = stays_to_add([stay(THERE, "2019-09-01")], begin, date(2019, 9, 1))
     assert (added.organisation_id, str(added.from_on), str(added.to_on), added.end_reason) == (
         *(THERE, "2019-09-01", "2021-02-01"),
         "transferred",
     )
-    assert stays_to_add([stay(THERE, "2021-05-01")], own, date(2021, 2, 1)) == []
-    assert stays_to_add([stay(THERE, "2019-09-01")], own, date(2021, 2, 1)) == []
-    (gone,) = stays_to_add([stay(THERE, "2018-01-01", "2019-01-01", "left")], own, date(2018, 1, 1))
+    assert stays_to_add([stay(THERE, "2021-05-01")], begin, begin) == []
+    assert stays_to_add([stay(THERE, "2019-09-01")], begin, begin) == []
+    (gone,) = stays_to_add([stay(THERE, "2018-01-01", "2019-01-01", "left")], begin, date(2018, 1, 1))
     assert (str(gone.to_on), gone.end_reason) == ("2019-01-01", "left")
+    told = periods_of([gone], begin)
+    assert [(str(each.from_on), str(each.to_on), status) for each, status in told] == [
+        ("2018-01-01", "2019-01-01", "member"),
+        ("2019-01-01", "2021-02-01", "left"),
+    ]
 
 
 _DAYS = st.lists(st.dates(date(2019, 1, 1), date(2019, 3, 1)), min_size=2, max_size=8, unique=True).map(sorted)
 
 
-@given(_DAYS, _DAYS, st.dates(date(2019, 1, 1), date(2019, 3, 1)))
-def test_no_day_is_told_twice_and_none_is_lost(ours: list[date], theirs: list[date], joined_on: date) -> None:
-    def stays(days: list[date], organisation: UUID) -> list[Membership]:
-        pairs = zip(days[::2], days[1::2], strict=False)
-        return [stay(organisation, str(start), str(end)) for start, end in pairs]
-
-    def told(made: list[Membership]) -> set[int]:
-        return {n for s in made if s.to_on for n in range(s.from_on.toordinal(), s.to_on.toordinal())}
-
-    own, absorbed = stays(ours, HERE), stays(theirs, THERE)
-    added = [
-        n
-        for days in stays_to_add(absorbed, own, joined_on)
-        if days.to_on
-        for n in range(days.from_on.toordinal(), days.to_on.toordinal())
+@given(_DAYS, st.dates(date(2019, 1, 1), date(2019, 3, 1)), st.dates(date(2019, 1, 1), date(2019, 3, 1)))
+def test_no_day_is_told_twice_and_the_history_has_no_gap(theirs: list[date], begin: date, joined_on: date) -> None:
+    pairs = zip(theirs[::2], theirs[1::2], strict=False)
+    absorbed = [stay(THERE, str(start), str(end)) for start, end in pairs]
+    added = stays_to_add(absorbed, begin, joined_on)
+    days = [n for each in added for n in range(each.from_on.toordinal(), each.to_on.toordinal())]
+    told = {n for s in absorbed if s.to_on for n in range(s.from_on.toordinal(), s.to_on.toordinal())}
+    assert len(days) == len(set(days))
+    assert set(days) == {n for n in told if joined_on.toordinal() <= n < begin.toordinal()}
+    periods = [each for each, _ in periods_of(added, begin)]
+    assert [each.to_on for each in periods] == [
+        *(each.from_on for each in periods[1:]),
+        *([begin] if periods else []),
     ]
-    assert len(added) == len(set(added))
-    assert set(added) == {n for n in told(absorbed) - told(own) if n >= joined_on.toordinal()}
 
 
 def consent(given: int, withdrawn: int | None = None, purpose: str = "cards") -> Consent:

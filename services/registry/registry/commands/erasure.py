@@ -17,7 +17,7 @@ from registry.acts import Act, Removal
 from registry.commands.approvals import ask_for_approval
 from registry.commands.erasure_places import KEPT, empty_places
 from registry.commands.loading import locked
-from registry.commands.membership import end_membership
+from registry.commands.membership import end_membership, publish_member
 from registry.keys import ErasureKey
 from registry.models import Application, Approval, Erasure, Member, MemberMerge, Membership, Person
 
@@ -109,7 +109,7 @@ async def erase_person(
     await session.flush()
     removals.append(await _delete_persons(session, [*person_ids, *copies]))
     for member in members:
-        publish(session, MemberErased(**member.public_state(now.date(), [])))
+        await publish_member(session, MemberErased, member, now.date())
     erasure = Erasure(
         erasure_id=again or uuid7(),
         request_number=request_number,

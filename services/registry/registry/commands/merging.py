@@ -11,14 +11,23 @@ from sqlmodel import col
 from uuid_utils.compat import uuid7
 
 from common.events.registry import MemberChanged, MemberMerged
-from common.outbox import publish
 from registry import errors_records as errors
 from registry import merging_rules as rules
 from registry.commands.approvals import ask_for_approval
 from registry.commands.duplicates import ordered, pair
 from registry.commands.loading import locked
 from registry.commands.membership import publish_member
-from registry.models import Approval, Consent, Duplicate, Member, MemberMerge, Membership, Person, Transfer
+from registry.models import (
+    Approval,
+    Consent,
+    Duplicate,
+    Member,
+    MemberMerge,
+    MemberPeriod,
+    Membership,
+    Person,
+    Transfer,
+)
 from registry.rules import match_key
 
 ACTION = "merge_members"
@@ -27,6 +36,7 @@ _FORGET_KEPT = sa.text(
     "delete from person where kept_for_undo and person_id in"
     " (select kept_person_id from member_merge where undo_until < :now and undone_at is null)"
 )
+_BEGIN = sa.text("select min(valid_from) from member_period where member_id = :member and superseded_at is null")
 _REOPEN = sa.text(
     "update duplicate set status = 'open', version = version + 1"
     " where status = 'merging' and (person_id, other_person_id) in"
@@ -122,8 +132,8 @@ async def merge_members(
     )
     if asked["seniority"] == "earlier":
         survivor.joined_on = min(survivor.joined_on, absorbed.joined_on)
-    merge.before |= await _merge_stays(session, survivor, absorbed)
-    merge.before |= await _merge_consents(session, survivor, absorbed)
+    merge.before |= await _merge_stays(session, survivor, absorbed, now)
+    merge.before |= await _merge_consents(session, survivor, absorbed, now)
     merge.kept_person_id = await _take_over(session, survivor, absorbed, asked["take"])
     merge.before |= {"taken": asked["take"], "joined_on": survivor.joined_on.isoformat()}
     session.add(merge)
@@ -133,8 +143,10 @@ async def merge_members(
     for member in (survivor, absorbed):
         member.version += 1
     await session.flush()
-    await publish_member(session, MemberChanged, survivor, day)
-    publish(session, MemberMerged(**absorbed.public_state(day, []), into_member_id=survivor.member_id))
+    # From the first day that came over, so that who keeps dated facts learns the days before as well.
+    since = as_day(merge.before["since"]) or day
+    await publish_member(session, MemberChanged, survivor, since)
+    await publish_member(session, MemberMerged, absorbed, day, into_member_id=survivor.member_id)
     return merge
 
 
@@ -148,46 +160,70 @@ async def stays_of(session: AsyncSession, member_id: UUID) -> list[Membership]:
     return list(await session.scalars(statement.order_by(col(Membership.from_on))))
 
 
-async def _merge_stays(session: AsyncSession, survivor: Member, absorbed: Member) -> dict[str, Any]:
+async def _merge_stays(session: AsyncSession, survivor: Member, absorbed: Member, now: datetime) -> dict[str, Any]:
     """The absorbed record's stays are told by the survivor's from now on, and count once."""
     stays, own = await stays_of(session, absorbed.member_id), await stays_of(session, survivor.member_id)
+    begin = await session.scalar(_BEGIN, {"member": survivor.member_id})
+    days = rules.stays_to_add(stays, begin, survivor.joined_on)
     added = [
         Membership(
             membership_id=uuid7(),
             member_id=survivor.member_id,
-            organisation_id=days.organisation_id,
-            from_on=days.from_on,
-            to_on=days.to_on,
-            end_reason=days.end_reason,
+            organisation_id=each.organisation_id,
+            from_on=each.from_on,
+            to_on=each.to_on,
+            end_reason=each.end_reason,
         )
-        for days in rules.stays_to_add(stays, own, survivor.joined_on)
+        for each in days
     ]
+    session.add_all(
+        [
+            MemberPeriod(
+                member_id=survivor.member_id,
+                valid_from=each.from_on,
+                valid_to=each.to_on,
+                recorded_at=now,
+                organisation_id=each.organisation_id,
+                status=status,
+                category=absorbed.category,
+                pedagogical=absorbed.pedagogical,
+            )
+            for each, status in rules.periods_of(days, begin)
+        ]
+    )
     for stay in stays:
         await session.delete(stay)
     session.add_all(added)
     return {
+        "begin": begin.isoformat(),
+        "since": days[0].from_on.isoformat() if days else None,
         "stays": [stay.model_dump(mode="json") for stay in stays],
         "added_stays": [str(stay.membership_id) for stay in added],
         "survivor_stays": {str(stay.membership_id): stay.model_dump(mode="json") for stay in (*own, *added)},
     }
 
 
-async def _merge_consents(session: AsyncSession, survivor: Member, absorbed: Member) -> dict[str, Any]:
+async def _merge_consents(
+    session: AsyncSession, survivor: Member, absorbed: Member, now: datetime
+) -> dict[str, Any]:
     statement = sa.select(Consent).where(col(Consent.member_id).in_([survivor.member_id, absorbed.member_id]))
     consents = list(await session.scalars(statement.order_by(col(Consent.given_at)).with_for_update()))
     own = [consent for consent in consents if consent.member_id == survivor.member_id]
     theirs = [consent for consent in consents if consent.member_id == absorbed.member_id]
     decided = rules.consents_to_merge(own, theirs)
-    for consent in own:
-        if consent.consent_id in decided.withdrawn:
-            consent.withdrawn_at = decided.withdrawn[consent.consent_id]
+    # What is in force and stays behind ends with the record; an undo brings it back.
+    left = {c.consent_id: now for c in theirs if c.withdrawn_at is None and c not in decided.moved}
+    ended = decided.withdrawn | left
+    for consent in consents:
+        if consent.consent_id in ended:
+            consent.withdrawn_at = ended[consent.consent_id]
     # One consent of a purpose may be in force: what ends is written before what comes.
     await session.flush()
     for consent in decided.moved:
         consent.member_id = survivor.member_id
     return {
         "moved_consents": [str(consent.consent_id) for consent in decided.moved],
-        "withdrawn_consents": {str(key): at.isoformat() for key, at in decided.withdrawn.items()},
+        "withdrawn_consents": {str(key): at.isoformat() for key, at in ended.items()},
     }
 
 

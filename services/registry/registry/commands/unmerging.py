@@ -1,6 +1,6 @@
 """A merge is undone: both records stand again as they were, and keep what happened to them since."""
 
-from datetime import datetime
+from datetime import date, datetime
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from common.events.registry import MemberChanged, MemberExpelled, MemberLeft, MemberReinstated
+from common.outbox import publish
 from registry import errors_records as errors
 from registry.commands.duplicates import pair
 from registry.commands.loading import locked
@@ -47,7 +48,13 @@ async def undo_merge(session: AsyncSession, merge_id: UUID, subject: str, now: d
     for member in (survivor, absorbed):
         member.version += 1
     await session.flush()
-    await publish_member(session, MemberChanged, survivor, now.date())
+    if before["since"] is not None:
+        # For who keeps dated facts: on the days that came over there was no membership of this record.
+        consents = await purposes_in_force(session, survivor.member_id)
+        since = date.fromisoformat(before["since"])
+        publish(session, MemberChanged(**survivor.public_state(since, consents)))
+        survivor.version += 1
+    await publish_member(session, MemberChanged, survivor, date.fromisoformat(before["begin"]))
     day = absorbed.left_on or merge.effective_on
     await publish_member(session, _EVENTS[absorbed.status], absorbed, day)
     return merge
@@ -76,6 +83,13 @@ async def _restore_stays(session: AsyncSession, merge: MemberMerge) -> None:
     for stay in await stays_of(session, merge.survivor_member_id):
         if stay.membership_id in added:
             await session.delete(stay)
+    await session.execute(
+        sa.text(
+            "update member_period set superseded_at = clock_timestamp() where member_id = :member"
+            " and superseded_at is null and valid_from < cast(:begin as date)"
+        ),
+        {"member": merge.survivor_member_id, "begin": date.fromisoformat(merge.before["begin"])},
+    )
     session.add_all([Membership.model_validate(stay) for stay in merge.before["stays"]])
 
 

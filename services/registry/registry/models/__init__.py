@@ -4,6 +4,7 @@ from common.tables import add_kernel_tables
 from registry.models.approvals import Approval
 from registry.models.base import Table
 from registry.models.duplicates import Duplicate, MemberMerge
+from registry.models.history import MemberPeriod
 from registry.models.joining import Application, Consent, Transfer
 from registry.models.members import Member, Membership, Person
 from registry.models.organisations import Organisation, OrganisationPeriod
@@ -22,6 +23,7 @@ __all__ = [
     "ImportFile",
     "Member",
     "MemberMerge",
+    "MemberPeriod",
     "Membership",
     "Organisation",
     "OrganisationPeriod",
