@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from registry.matching import EVIDENCE, WORDS, Identity, judge, keys
+from registry.evidence import EVIDENCE, WORDS
+from registry.matching import Identity, judge, keys
 from tests.unit.registry.population_made import FATHERS, MEN, ROOTS, WOMEN, Made, people, second_writings
 
 BORN = date(1980, 3, 5)
