@@ -178,6 +178,7 @@ async def test_the_extract_tells_who_read_and_what_was_decided_but_not_about_oth
     assert {row["member_id"] for row in extract["memberships"]} == {mine, double}
     assert sorted(row["last_name"] for row in extract["other_writings"]) == ["Королевва", "Королёва"]
     assert len(extract["merges"]) == 1
+    assert {row["member_id"] for row in extract["history"]} == {mine, double}
     assert {row["status"] for row in extract["possible_doubles"]} == {"merged", "open"}
     assert {row["action"] for row in extract["requests"]} == {"merge_members"}
     assert "primary_staff-1" in {row["by"] for row in extract["accesses"]}

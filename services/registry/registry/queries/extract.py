@@ -18,6 +18,7 @@ from registry.models import (
     Duplicate,
     Member,
     MemberMerge,
+    MemberPeriod,
     Membership,
     Person,
     Table,
@@ -58,6 +59,7 @@ async def extract(session: AsyncSession, member_id: UUID) -> dict[str, Any]:
         "other_writings": [_without(row, *_INTERNAL) for row in others],
         "memberships": members,
         "stays": await _rows(session, Membership, col(Membership.member_id).in_(ids)),
+        "history": await _history(session, ids),
         "consents": await _rows(session, Consent, col(Consent.member_id).in_(ids)),
         "applications": [_without(row, "follow_hash") for row in applications],
         "transfers": await _rows(session, Transfer, col(Transfer.member_id).in_(ids)),
@@ -71,6 +73,13 @@ async def extract(session: AsyncSession, member_id: UUID) -> dict[str, Any]:
             )
         ],
     }
+
+
+async def _history(session: AsyncSession, ids: Sequence[UUID]) -> list[dict[str, Any]]:
+    """What was held true of each day, and when it was known: past beliefs as well."""
+    statement = sa.select(MemberPeriod).where(col(MemberPeriod.member_id).in_(ids))
+    order = (col(MemberPeriod.member_id), col(MemberPeriod.recorded_at), col(MemberPeriod.valid_from))
+    return [row.model_dump() for row in await session.scalars(statement.order_by(*order))]
 
 
 async def _doubles(session: AsyncSession, persons: set[UUID]) -> list[dict[str, Any]]:

@@ -212,6 +212,7 @@ class Extract(BaseModel):
     )
     memberships: list[dict[str, Any]]
     stays: list[dict[str, Any]]
+    history: list[dict[str, Any]] = Field(description="What was held true from which day, and when it was known.")
     consents: list[dict[str, Any]]
     applications: list[dict[str, Any]]
     transfers: list[dict[str, Any]]
