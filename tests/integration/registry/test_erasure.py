@@ -160,7 +160,7 @@ async def test_the_act_is_a_document_with_its_log(
         )
     told = done(await world.client.get(f"/v1/erasures/{erasure_id}/told", headers=world.federal))
     assert {each["member_id"]: each["sent"] for each in told} == {member: True, other: True}
-    with pytest.raises(sa.exc.DBAPIError, match="append-only"):
+    with pytest.raises(sa.exc.DBAPIError, match="keeps what it has"):
         async with database.sessions.begin() as session:
             await session.execute(sa.text("delete from erasure"))
 

@@ -26,14 +26,7 @@ begin
             and to_jsonb(new) - 'subject' - 'purpose' = to_jsonb(old) - 'subject' - 'purpose' then
         return new;
     end if;
-    raise exception 'access_log is append-only' using errcode = 'insufficient_privilege';
-end $$;
-"""
-
-_REFUSE_ERASURE = """
-create function refuse_erasure_change() returns trigger language plpgsql as $$
-begin
-    raise exception 'erasure is append-only' using errcode = 'insufficient_privilege';
+    raise exception 'access_log keeps what it has' using errcode = 'insufficient_privilege';
 end $$;
 """
 
@@ -227,10 +220,9 @@ def upgrade() -> None:
         "create trigger access_log_never_truncated before truncate on access_log"
         " for each statement execute function refuse_change()"
     )
-    op.execute(_REFUSE_ERASURE)
     op.execute(
         "create trigger erasure_append_only before update or delete or truncate on erasure"
-        " for each statement execute function refuse_erasure_change()"
+        " for each statement execute function refuse_change()"
     )
     op.execute(_EXAMINE_AGAIN)
     op.execute(
@@ -270,7 +262,6 @@ def downgrade() -> None:
     op.drop_table("member_merge")
     op.drop_index(op.f("ix_erasure_organisation_id"), table_name="erasure")
     op.drop_table("erasure")
-    op.execute("drop function refuse_erasure_change()")
     op.drop_index(op.f("ix_duplicate_other_person_id"), table_name="duplicate")
     op.drop_index(op.f("ix_duplicate_handed_to"), table_name="duplicate")
     op.drop_index("duplicate_open", table_name="duplicate", postgresql_where=sa.text("status = 'open'"))
