@@ -42,6 +42,12 @@ def check_date(day: date, field: str, today: date, not_before: date = EARLIEST) 
         raise errors.DateOutOfRange(field)
 
 
+def check_horizon(day: date, today: date) -> None:
+    """What is planned lies within two years."""
+    if not EARLIEST <= day <= today + timedelta(days=731):
+        raise errors.DateOutOfRange("effective_on")
+
+
 def check_no_later_change(
     states: Sequence[dict[str, Any]], changes: dict[str, Any], day: date, until: date | None = None
 ) -> None:
@@ -62,6 +68,19 @@ def check_no_later_change(
 def check_active(organisation: Organisation) -> None:
     if organisation.status != "active":
         raise errors.OrganisationClosedAlready
+
+
+def check_not_root(organisation: Organisation) -> None:
+    if organisation.kind == "federal":
+        raise errors.RootStays
+
+
+def check_mergeable(source: Organisation, into: Organisation) -> None:
+    """Two organisations, both with members of their own or both without."""
+    if source.organisation_id == into.organisation_id:
+        raise errors.SameOrganisation
+    if (source.kind in MEMBER_KINDS) != (into.kind in MEMBER_KINDS):
+        raise errors.MergeRefused(source.kind, into.kind)
 
 
 def check_takes_members(organisation: Organisation) -> None:

@@ -1,9 +1,10 @@
 """The registry's routes: authorise, call one command or query, shape the answer."""
 
-from registry.api import applications, history, members, organisations, public, transfers
+from registry.api import applications, history, members, operations, organisations, public, transfers
 
 ROUTERS = [
     organisations.router,
+    operations.router,
     applications.router,
     members.router,
     history.router,

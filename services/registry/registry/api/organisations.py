@@ -1,19 +1,21 @@
 """The tree of organisations and its counts."""
 
-from datetime import UTC, datetime
-from typing import Annotated
+from datetime import UTC, date, datetime
+from typing import Annotated, Any, Protocol
 from uuid import UUID
 
-from fastapi import Query, Response
+from fastapi import Query, Request, Response
 
 from common import app
+from common.auth import Principal
 from common.events.registry import Kind
 from common.http import IfMatch, Page, PageDep, ReadSessionDep, SessionDep, check_if_match, etag
 from common.types import Line
-from registry import errors
+from registry import errors, rules
 from registry.api.dependencies import MomentDep, Reader, TreeStaff
-from registry.commands import organisations as commands
+from registry.api.operations import limits_of
 from registry.commands.loading import locked
+from registry.commands.operations.asking import Asked, ask_operation
 from registry.models import Organisation
 from registry.queries import organisations as queries
 from registry.queries import people, reach
@@ -25,21 +27,20 @@ router = app.router(tags=["organisations"])
 
 @router.post("/organisations", status_code=201)
 async def create_organisation(
-    body: bodies.OrganisationRequest, response: Response, session: SessionDep, principal: TreeStaff
+    body: bodies.OrganisationRequest,
+    request: Request,
+    response: Response,
+    session: SessionDep,
+    principal: TreeStaff,
 ) -> OrganisationView:
     """Open an organisation under a parent within your reach; the root is opened by federal staff."""
-    now = datetime.now(UTC)
     if body.parent_id is not None:
         await reach.check_organisation(session, principal, body.parent_id)
     elif not principal.sees_everything:
         raise errors.PlacementRefused(body.kind, None)
-    organisation = await commands.create_organisation(
-        session,
-        **body.model_dump(exclude={"effective_on"}),
-        opened_on=body.effective_on or now.date(),
-        now=now,
-    )
-    return _view(organisation, response)
+    given = body.model_dump(mode="json", exclude={"effective_on"})
+    made = await _done(session, request, principal, "create", body.parent_id, {"organisation": given}, body, None)
+    return await _newest(session, made, response)
 
 
 @router.get("/organisations")
@@ -71,55 +72,56 @@ async def read_organisation(
 async def change_organisation(
     organisation_id: UUID,
     body: bodies.OrganisationChange,
+    request: Request,
     response: Response,
     session: SessionDep,
     principal: TreeStaff,
     if_match: IfMatch = None,
 ) -> OrganisationView:
-    now = datetime.now(UTC)
     await reach.check_organisation(session, principal, organisation_id)
     check_if_match(if_match, (await locked(session, Organisation, organisation_id)).version)
     changes = body.model_dump(exclude_unset=True, exclude={"effective_on"})
     if body.name is None:
         changes.pop("name", None)
-    day = body.effective_on or now.date()
-    return _view(await commands.change_organisation(session, organisation_id, changes, day, now), response)
+    kind = "rename" if "name" in changes else "change"
+    arguments = {"changes": changes}
+    await _done(session, request, principal, kind, organisation_id, arguments, body, None)
+    return await _newest(session, organisation_id, response)
 
 
 @router.post("/organisations/{organisation_id}/move")
 async def move_organisation(
     organisation_id: UUID,
     body: bodies.MoveRequest,
+    request: Request,
     response: Response,
     session: SessionDep,
     principal: TreeStaff,
 ) -> OrganisationView:
     """Both the organisation and its new parent are within your reach."""
-    now = datetime.now(UTC)
     await reach.check_organisation(session, principal, organisation_id)
     await reach.check_organisation(session, principal, body.parent_id)
     if organisation_id == principal.organisation_id:
         raise errors.OwnOrganisation
-    day = body.effective_on or now.date()
-    moved = await commands.move_organisation(session, organisation_id, body.parent_id, body.reason, day, now)
-    return _view(moved, response)
+    arguments = {"parent_id": str(body.parent_id)}
+    await _done(session, request, principal, "move", organisation_id, arguments, body, body.reason)
+    return await _newest(session, organisation_id, response)
 
 
 @router.post("/organisations/{organisation_id}/close")
 async def close_organisation(
     organisation_id: UUID,
     body: bodies.CloseRequest,
+    request: Request,
     response: Response,
     session: SessionDep,
     principal: TreeStaff,
 ) -> OrganisationView:
-    now = datetime.now(UTC)
     await reach.check_organisation(session, principal, organisation_id)
     if organisation_id == principal.organisation_id:
         raise errors.OwnOrganisation
-    day = body.effective_on or now.date()
-    closed = await commands.close_organisation(session, organisation_id, body.reason, day, now)
-    return _view(closed, response)
+    await _done(session, request, principal, "close", organisation_id, {}, body, body.reason)
+    return await _newest(session, organisation_id, response)
 
 
 @router.get("/member-counts")
@@ -147,6 +149,34 @@ async def read_headline(session: ReadSessionDep, principal: Reader) -> bodies.He
         ),
         online_joins=found["online_joins"],
     )
+
+
+class _Dated(Protocol):
+    effective_on: date | None
+
+
+async def _done(
+    session: SessionDep,
+    request: Request,
+    principal: Principal,
+    kind: str,
+    subject: UUID | None,
+    arguments: dict[str, Any],
+    body: _Dated,
+    reason: str | None,
+) -> UUID:
+    """The operation, done at once or not at all; returns the organisation. What waits is asked for elsewhere."""
+    now = datetime.now(UTC)
+    day = body.effective_on or now.date()
+    rules.check_date(day, "effective_on", now.date())
+    asked = Asked(kind, subject, arguments, day, reason)
+    operation = await ask_operation(session, asked, principal.subject, limits_of(request), now, at_once=True)
+    assert operation.organisation_id is not None
+    return operation.organisation_id
+
+
+async def _newest(session: SessionDep, organisation_id: UUID, response: Response) -> OrganisationView:
+    return _view(await locked(session, Organisation, organisation_id), response)
 
 
 def _view(organisation: Organisation, response: Response) -> OrganisationView:

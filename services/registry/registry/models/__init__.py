@@ -5,6 +5,7 @@ from registry.models.base import Table
 from registry.models.history import MemberPeriod
 from registry.models.joining import Application, Consent, Transfer
 from registry.models.members import Member, Membership, Person
+from registry.models.operations import HeadCount, OperationMember, OrganisationOperation
 from registry.models.organisations import Organisation, OrganisationPeriod
 from registry.models.records import AccessLog, ImportFile
 
@@ -14,11 +15,14 @@ __all__ = [
     "AccessLog",
     "Application",
     "Consent",
+    "HeadCount",
     "ImportFile",
     "Member",
     "MemberPeriod",
     "Membership",
+    "OperationMember",
     "Organisation",
+    "OrganisationOperation",
     "OrganisationPeriod",
     "Person",
     "Table",

@@ -15,7 +15,7 @@ Inn = Annotated[str, StringConstraints(pattern=r"^([0-9]{10}|[0-9]{12})$")]
 Code = Annotated[str, StringConstraints(min_length=1, max_length=40, pattern=r"^[\w.\-/]+$")]
 
 
-class OrganisationRequest(Request):
+class NewOrganisation(Request):
     parent_id: UUID | None = Field(default=None, description="Null for the root alone.")
     kind: Kind
     code: Code
@@ -27,6 +27,9 @@ class OrganisationRequest(Request):
     inn: Inn | None = None
     employed: HeadCount | None = None
     students: HeadCount | None = None
+
+
+class OrganisationRequest(NewOrganisation):
     effective_on: BusinessDate | None = Field(default=None, description="The day it opens; default: today.")
 
 
