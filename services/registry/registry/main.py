@@ -1,13 +1,23 @@
 """The registry service: `python -m registry.main api|worker|migrate|topics`."""
 
+from datetime import datetime, timedelta
 from pathlib import Path
+
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from common.app import Service
 from common.consumers import Subscription
 from common.main import run
+from common.rounds import Round
 from registry.api import ROUTERS
+from registry.commands.operations.asking import carry_out_due
 from registry.config import RegistrySettings
 from registry.models import Table
+
+
+async def carry_out_operations(session: AsyncSession, now: datetime, _settings: RegistrySettings) -> None:
+    """Operations on the tree whose day has come."""
+    await carry_out_due(session, now)
 
 
 def subscriptions(_settings: RegistrySettings) -> list[Subscription]:
@@ -22,6 +32,7 @@ service = Service(
     routers=ROUTERS,
     subscriptions=subscriptions,
     metadata=Table.metadata,
+    rounds=[Round("organisation_operations", timedelta(minutes=1), carry_out_operations)],
     migrations=Path(__file__).parent.parent / "migrations",
 )
 

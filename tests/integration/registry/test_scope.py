@@ -15,6 +15,7 @@ from registry.main import service as registry
 PUBLIC = {
     "GET /v1/public/organisations",
     "GET /v1/public/consent-texts",
+    "GET /v1/public/organisation-search",
     "POST /v1/applications",
     "GET /v1/applications/status/{follow_code}",
 }

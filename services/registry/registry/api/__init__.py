@@ -1,10 +1,11 @@
 """The registry's routes: authorise, call one command or query, shape the answer."""
 
-from registry.api import applications, history, members, operations, organisations, public, transfers
+from registry.api import applications, counts, history, members, operations, organisations, public, transfers
 
 ROUTERS = [
     organisations.router,
     operations.router,
+    counts.router,
     applications.router,
     members.router,
     history.router,

@@ -16,11 +16,11 @@ from registry.commands.operations import asking
 from registry.commands.operations.asking import Asked, Limits
 from registry.config import RegistrySettings
 from registry.models import OrganisationOperation
-from registry.models.operations import OperationKind, OperationStatus
 from registry.queries import operations as queries
 from registry.queries import reach
 from registry.schemas import operations as bodies
 from registry.schemas.operations import OperationAnswer, OperationView
+from registry.vocabulary import OperationKind, OperationStatus
 
 router = app.router(tags=["organisation operations"])
 

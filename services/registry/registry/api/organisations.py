@@ -1,7 +1,7 @@
 """The tree of organisations and its counts."""
 
 from datetime import UTC, date, datetime
-from typing import Annotated, Any, Protocol
+from typing import Annotated, Any, Literal, Protocol
 from uuid import UUID
 
 from fastapi import Query, Request, Response
@@ -18,7 +18,7 @@ from registry.commands.loading import locked
 from registry.commands.operations.asking import Asked, ask_operation
 from registry.models import Organisation
 from registry.queries import organisations as queries
-from registry.queries import people, reach
+from registry.queries import reach
 from registry.schemas import organisations as bodies
 from registry.schemas.organisations import OrganisationView
 
@@ -52,10 +52,12 @@ async def list_organisations(
     q: Annotated[Line | None, Query(description="Words of the name, or the code")] = None,
     parent_id: UUID | None = None,
     kind: Kind | None = None,
+    under: Annotated[UUID | None, Query(description="This organisation and all that stood below it")] = None,
+    status: Literal["active", "closed"] | None = None,
 ) -> Page[OrganisationView]:
     """Organisations within your reach, in the order of their making."""
     rows, cursor = await queries.organisations(
-        session, principal, page, text=q, parent_id=parent_id, kind=kind, moment=moment
+        session, principal, page, text=q, parent_id=parent_id, kind=kind, moment=moment, under=under, status=status
     )
     return Page(items=[OrganisationView.model_validate(row) for row in rows], next_cursor=cursor)
 
@@ -122,33 +124,6 @@ async def close_organisation(
         raise errors.OwnOrganisation
     await _done(session, request, principal, "close", organisation_id, {}, body, body.reason)
     return await _newest(session, organisation_id, response)
-
-
-@router.get("/member-counts")
-async def count_members(
-    session: ReadSessionDep, principal: Reader, page: PageDep, organisation_id: UUID | None = None
-) -> Page[bodies.MemberCount]:
-    """Active members by organisation, those of organisations below not added; without members: left out."""
-    rows, cursor = await queries.member_counts(session, principal, page, organisation_id)
-    return Page(items=[bodies.MemberCount.model_validate(row) for row in rows], next_cursor=cursor)
-
-
-@router.get("/headline")
-async def read_headline(session: ReadSessionDep, principal: Reader) -> bodies.Headline:
-    """The union's headline counts, of your part of it."""
-    found = await people.headline(session, principal)
-    members = {category or "not_given": count for category, count in found["members"].items()}
-    return bodies.Headline(
-        organisations=found["organisations"],
-        members=bodies.MemberCategories(
-            working=members.get("working", 0),
-            student=members.get("student", 0),
-            pensioner=members.get("pensioner", 0),
-            not_given=members.get("not_given", 0),
-            total=sum(members.values()),
-        ),
-        online_joins=found["online_joins"],
-    )
 
 
 class _Dated(Protocol):

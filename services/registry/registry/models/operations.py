@@ -1,7 +1,7 @@
 """Operations on the tree: who asked for what, from which day on, with what effect; and yearly head counts."""
 
 from datetime import date, datetime
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -9,9 +9,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field
 
 from registry.models.base import Table, learnt, moment, one_of
-
-OperationKind = Literal["create", "rename", "change", "move", "merge", "split", "close", "reopen", "undo"]
-OperationStatus = Literal["awaiting_approval", "scheduled", "done", "refused", "cancelled", "undone"]
+from registry.vocabulary import OperationKind, OperationStatus
 
 
 class OrganisationOperation(Table, table=True):

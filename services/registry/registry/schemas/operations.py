@@ -8,9 +8,9 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from common.events.registry import Category, InstitutionType, Kind
 from common.types import Line
-from registry.models.operations import OperationKind, OperationStatus
 from registry.schemas.fields import BusinessDate, HeadCount, Request
 from registry.schemas.organisations import Code, Inn, NewOrganisation
+from registry.vocabulary import OperationKind, OperationStatus
 
 CategoryOrNone = Literal[Category, "not_given"]
 

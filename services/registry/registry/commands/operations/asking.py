@@ -18,6 +18,7 @@ from registry.commands.effects import Effects
 from registry.commands.loading import lock_tree, locked
 from registry.commands.operations.impact import count_touched, is_mass, with_effects
 from registry.commands.operations.performing import perform, touched
+from registry.commands.operations.undoing import check_undoable
 from registry.models import OrganisationOperation
 
 _MAY_BE_MENDED = frozenset({"organisation_in_use", "members_left"})
@@ -65,6 +66,8 @@ async def ask_operation(
     """
     await lock_tree(session)
     operation = _new(asked, by, now)
+    undone = await check_undoable(session, asked.undoes) if asked.undoes else None
+    kind = undone.kind if undone else asked.kind
     later = asked.effective_on > now.date() and not at_once
     rules.check_horizon(asked.effective_on, now.date())
     on_its_day = _on_its_day(asked.effective_on, now)
@@ -72,7 +75,7 @@ async def ask_operation(
         async with session.begin_nested() as trial:
             operation.status, operation.done_at = "done", now
             await _do(session, operation, on_its_day)
-            if is_mass(operation, limits.members, limits.organisations):
+            if is_mass(kind, operation.impact, limits.members, limits.organisations):
                 operation.status = "awaiting_approval"
             elif later:
                 operation.status = "scheduled"
@@ -167,6 +170,8 @@ async def _do(session: AsyncSession, operation: OrganisationOperation, now: date
     if operation.undoes is not None:
         undone = await locked(session, OrganisationOperation, operation.undoes)
         operation.impact = {**undone.impact}
+    elif operation.kind == "change":
+        operation.impact = with_effects({}, Effects())
     else:
         below, others = touched(operation)
         operation.impact = with_effects(await count_touched(session, below, others), Effects())

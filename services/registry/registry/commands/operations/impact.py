@@ -7,9 +7,8 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from registry.commands.effects import Effects
-from registry.models import OrganisationOperation
 
-_MASS_KINDS = frozenset({"move", "merge", "split", "undo"})
+_MASS_KINDS = frozenset({"move", "merge", "split"})
 
 _TOUCHED = sa.text(
     """
@@ -70,13 +69,15 @@ def with_effects(impact: dict[str, Any], effects: Effects) -> dict[str, Any]:
     }
 
 
-def is_mass(operation: OrganisationOperation, members: int, organisations: int) -> bool:
-    """More members or organisations change their place than one person may decide on."""
-    impact = operation.impact
-    if operation.kind not in _MASS_KINDS:
+def is_mass(kind: str, impact: dict[str, Any], members: int, organisations: int) -> bool:
+    """More members or organisations change their place than one person may decide on.
+
+    `kind` is the operation's; of an undoing that of what it undoes.
+    """
+    if kind not in _MASS_KINDS:
         return False
     # What moves takes along what stands below it; a split takes what its parts name.
-    along = operation.kind != "split"
+    along = kind != "split"
     return bool(
         max(impact["members_moved"], impact["members"] if along else 0) > members
         or max(impact["organisations_moved"], impact["organisations_below"] if along else 0) > organisations

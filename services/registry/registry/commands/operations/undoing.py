@@ -17,7 +17,7 @@ from common.events.registry import (
 )
 from registry import errors
 from registry.commands.effects import Change, Effects
-from registry.commands.loading import lock_tree, locked
+from registry.commands.loading import locked
 from registry.commands.operations.members import move_members_back
 from registry.commands.operations.reshaping import hand_application
 from registry.commands.organisations import check_place, check_unused
@@ -28,18 +28,32 @@ _STILL_WAITING = sa.text(
     "select application_id from application where application_id = any(:ids) and status = 'submitted'"
     " and organisation_id = :into order by application_id"
 ).bindparams(sa.bindparam("ids", type_=sa.ARRAY(sa.Uuid)))
+_WAITING_UNDO = sa.text(
+    "select exists (select from organisation_operation where undoes = :id and status = 'awaiting_approval')"
+)
 _TRANSFERS_BACK = sa.text(
     "update transfer set to_organisation_id = :source, version = version + 1"
     " where transfer_id = any(:ids) and status = 'released' and from_organisation_id <> :source"
 ).bindparams(sa.bindparam("ids", type_=sa.ARRAY(sa.Uuid)))
 
 
-async def undo(session: AsyncSession, operation_id: UUID, reason: str | None, now: datetime) -> Effects:
-    """Take back what the operation did, last things first. Refused with what stands in the way."""
-    await lock_tree(session)
+async def check_undoable(session: AsyncSession, operation_id: UUID) -> OrganisationOperation:
+    """It is done, not undone, and no undoing of it waits. The row is locked."""
     operation = await locked(session, OrganisationOperation, operation_id)
-    if operation.status != "done" or operation.kind == "undo" or operation.effects is None:
+    if operation.status != "done" or operation.kind == "undo":
         raise errors.NotToUndo(operation.status)
+    if await session.scalar(_WAITING_UNDO, {"id": operation_id}):
+        raise errors.NotToUndo("about to be undone")
+    return operation
+
+
+async def undo(session: AsyncSession, operation_id: UUID, reason: str | None, now: datetime) -> Effects:
+    """Take back what the operation did, last things first. Refused with what stands in the way.
+
+    The tree is locked, and the operation checked by check_undoable.
+    """
+    operation = await locked(session, OrganisationOperation, operation_id)
+    assert operation.effects is not None
     done, undone = Effects.of(operation.effects), Effects()
     for change in reversed(done.changes):
         await _restore(session, change, reason, undone)
