@@ -1,6 +1,7 @@
 """Every route, every role, own and foreign organisations: taken from the application itself."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -25,6 +26,15 @@ BODIES: dict[str, dict[str, Any]] = {
     "PATCH /v1/organisations/{organisation_id}": {"employed": 7, **DAY},
     "POST /v1/organisations/{organisation_id}/move": {"reason": "Так решено", **DAY},
     "POST /v1/organisations/{organisation_id}/close": {"reason": "Так решено", **DAY},
+    "POST /v1/organisations/{organisation_id}/head-counts": {
+        "counted_on": "2021-01-01",
+        "employed": 7,
+        "students": None,
+    },
+    "POST /v1/organisation-operations": {"operation": "rename", "name": "Иная", "reason": "Так решено", **DAY},
+    "POST /v1/organisation-operations/{operation_id}/approve": {},
+    "POST /v1/organisation-operations/{operation_id}/cancel": {},
+    "POST /v1/organisation-operations/{operation_id}/undo": {"reason": "Ошибка"},
     "POST /v1/applications/{application_id}/admit": {"protocol_number": "3", **DAY},
     "POST /v1/applications/{application_id}/decline": {"reason": "Так решено"},
     "PATCH /v1/members/{member_id}": {"phone": "+79130000000", **DAY},
@@ -36,6 +46,13 @@ BODIES: dict[str, dict[str, Any]] = {
     "POST /v1/transfers/{transfer_id}/accept": DAY,
     "POST /v1/transfers/{transfer_id}/refuse": {"reason": "Так решено"},
 }
+
+QUERIES = {"GET /v1/organisation-search": {"q": "организация"}}
+
+
+@pytest.fixture
+def extra_settings() -> dict[str, Any]:
+    return {"mass_organisations": 2}
 
 
 def roles_of(dependant: Dependant) -> frozenset[Role]:
@@ -74,6 +91,10 @@ class Place:
             written = method != "GET"
             key = await self.world.organisation("primary", self.town) if written else self.school
             path = path.replace("{organisation_id}", str(key))
+        if "{operation_id}" in path:
+            path = path.replace("{operation_id}", await self.operation(route))
+        if route == "POST /v1/organisation-operations":
+            body["organisation_id"] = str(await self.world.organisation("primary", self.town))
         if "{application_id}" in path:
             receipt = await self.world.apply(self.school)
             path = path.replace("{application_id}", receipt["application_id"])
@@ -96,13 +117,30 @@ class Place:
             body |= {"parent_id": str(self.town), "code": f"N{uuid4()}"}
         return path, body
 
+    async def operation(self, route: str) -> str:
+        """One that can be undone, cancelled, or approved: whatever the route does."""
+        fresh = not route.startswith("GET")
+        organisation = await self.world.organisation("primary", self.town) if fresh else self.school
+        body: dict[str, Any] = {"organisation_id": str(organisation), "reason": "Так решено", **DAY}
+        if route.endswith("/approve"):
+            for _ in range(3):
+                await self.world.organisation("union_group", organisation)
+            body |= {"operation": "merge", "into_id": str(self.school)}
+        else:
+            body |= {"operation": "rename", "name": "Иная"}
+        if route.endswith("/cancel"):
+            body["effective_on"] = str(datetime.now(UTC).date() + timedelta(days=9))
+        headers = self.world.issuer.bearer("federal_staff", sub="another")
+        asked = await self.world.client.post("/v1/organisation-operations", json=body, headers=headers)
+        return str(asked.json()["operation_id"])
+
     async def send(self, route: str, headers: dict[str, str], sender: "Place") -> Any:
         path, body = await self.fill(route, sender)
         method = route.split(" ")[0]
         if method == "PATCH":
             headers = {**headers, "If-Match": '"1"'}
         if method == "GET":
-            return await self.world.client.get(path, headers=headers)
+            return await self.world.client.get(path, params=QUERIES.get(route), headers=headers)
         return await getattr(self.world.client, method.lower())(path, json=body, headers=headers)
 
 
@@ -134,7 +172,7 @@ async def test_without_a_token_or_the_role_nothing_is_told(app: FastAPI, world: 
         if not roles:
             continue
         path, body = route.split(" ")[1], BODIES.get(route)
-        for name in ("organisation_id", "application_id", "member_id", "transfer_id"):
+        for name in ("organisation_id", "application_id", "member_id", "transfer_id", "operation_id"):
             path = path.replace(f"{{{name}}}", str(own.school))
         path = path.replace("{purpose}", "cards")
         method = route.split(" ")[0]
