@@ -1,10 +1,10 @@
 """Members: the records that staff keep and that members see of themselves."""
 
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Annotated, Literal
 from uuid import UUID
 
-from fastapi import Response
+from fastapi import Query, Response
 
 from common import app
 from common.events import registry as events
@@ -31,6 +31,7 @@ async def list_members(
     moment: MomentDep,
     organisation_id: UUID | None = None,
     status: events.MemberStatus | None = None,
+    member_id: Annotated[list[UUID] | None, Query(max_length=100, description="Only these, up to 100")] = None,
     purpose: Purpose = None,
 ) -> Page[MemberView]:
     """Members within your reach; the reading of names is recorded.
@@ -38,9 +39,11 @@ async def list_members(
     With `as_of`: those who were in your organisations on that day, without the names of those who have gone elsewhere.
     """
     if moment is None:
-        records, cursor = await people.members(session, principal, page, organisation_id, status)
+        records, cursor = await people.members(session, principal, page, organisation_id, status, member_id)
     else:
-        records, cursor = await history.members_then(session, principal, page, moment, organisation_id, status)
+        records, cursor = await history.members_then(
+            session, principal, page, moment, organisation_id, status, member_id
+        )
     named = [record.member.member_id for record in records if record.person]
     record_access(session, principal.subject, "list_members", "member", named, purpose, datetime.now(UTC))
     return Page(

@@ -1,5 +1,6 @@
 """Members on any day, as known at any moment; and everything that was ever recorded of one."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -26,6 +27,7 @@ async def members_then(
     moment: Moment,
     organisation_id: UUID | None,
     status: str | None,
+    member_ids: Sequence[UUID] | None = None,
 ) -> tuple[list[MemberRecord], str | None]:
     """Those who were in the caller's organisations on that day. Names of those who have gone elsewhere: none."""
     statement = _then(principal, moment).where(reach.organisations(principal, MemberPeriod.organisation_id))
@@ -33,6 +35,8 @@ async def members_then(
         statement = statement.where(col(MemberPeriod.organisation_id) == organisation_id)
     if status is not None:
         statement = statement.where(col(MemberPeriod.status) == status)
+    if member_ids is not None:
+        statement = statement.where(col(MemberPeriod.member_id).in_(member_ids))
     rows, cursor = await paginate(session, statement, MemberPeriod.member_id, page)
     return [_record(principal, row) for row in rows], cursor
 
