@@ -28,6 +28,8 @@ _PARENTS: dict[str, frozenset[str | None]] = {
     "union_group": frozenset({"primary", "primary_with_territorial_rights", "structural_unit"}),
 }
 _WORD = re.compile(r"[^\W_]+")
+_LATIN = str.maketrans("абвгдежзийклмнопрстуфхцчшщъыьэюя", "abvgdejziiklmnoprstufhcqwwxyxeua")
+"""As in the registry's migration 0004."""
 
 
 def check_placement(kind: str, parent_kind: str | None) -> None:
@@ -90,9 +92,13 @@ def check_takes_members(organisation: Organisation) -> None:
 
 
 def search_words(text: str) -> list[str]:
-    """The words by which an organisation is found: no quotes, no №, no case, ё as е, figures apart from letters."""
+    """The words by which an organisation is found: no quotes, no №, no case, ё as е, figures apart from letters.
+
+    In Latin letters, one for one, those that people mix up made the same: where the database's locale knows
+    no others, pg_trgm finds no trigrams in Cyrillic.
+    """
     words = _WORD.findall(fold(text).replace("№", " "))
-    return [part for word in words for part in re.findall(r"\d+|\D+", word)]
+    return [part.translate(_LATIN) for word in words for part in re.findall(r"\d+|\D+", word)]
 
 
 def search_name(name: str) -> str:

@@ -12,7 +12,21 @@ branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 
 
+# As registry.rules.search_words does: of Cyrillic pg_trgm makes no trigrams in a database of the locale C.
+_FOLD_AGAIN = (
+    "update organisation set search_name = translate(search_name,"
+    " 'абвгдежзийклмнопрстуфхцчшщъыьэюя', 'abvgdejziiklmnoprstufhcqwwxyxeua')",
+    # The folded name is how it is found, not what was true: the guard of the history is lifted for it.
+    "alter table organisation_period disable trigger organisation_period_stays",
+    "update organisation_period set search_name = translate(search_name,"
+    " 'абвгдежзийклмнопрстуфхцчшщъыьэюя', 'abvgdejziiklmnoprstufhcqwwxyxeua')",
+    "alter table organisation_period enable trigger organisation_period_stays",
+)
+
+
 def upgrade() -> None:
+    for statement in _FOLD_AGAIN:
+        op.execute(statement)
     op.create_table(
         "head_count",
         sa.Column("organisation_id", sa.Uuid(), nullable=False),
