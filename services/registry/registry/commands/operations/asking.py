@@ -174,7 +174,7 @@ async def _do(session: AsyncSession, operation: OrganisationOperation, now: date
         operation.impact = with_effects({}, Effects())
     else:
         below, others = touched(operation)
-        operation.impact = with_effects(await count_touched(session, below, others), Effects())
+        operation.impact = with_effects(await count_touched(session, below, others, now.date()), Effects())
     effects = await perform(session, operation, now)
     operation.impact = with_effects(operation.impact, effects)
     operation.effects = effects.as_json()

@@ -1,5 +1,6 @@
 """What an operation touches, counted before it is done: shown by a dry run, kept with what is done."""
 
+from datetime import date
 from typing import Any
 from uuid import UUID
 
@@ -7,6 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from registry.commands.effects import Effects
+from registry.models import Table
 
 _MASS_KINDS = frozenset({"move", "merge", "split"})
 
@@ -45,14 +47,34 @@ _TOUCHED = sa.text(
 )
 
 
-async def count_touched(session: AsyncSession, touched: list[UUID], others: list[UUID]) -> dict[str, Any]:
+_OFFICES = sa.text(
+    """
+    with recursive below as (
+        select unnest(cast(:touched as uuid[])) as organisation_id
+        union
+        select o.organisation_id from organisation o join below b on o.parent_id = b.organisation_id
+    )
+    select count(*) from office_term where ends_on >= :today and organisation_id in (select * from below)
+    """
+).bindparams(sa.bindparam("touched", type_=sa.ARRAY(sa.Uuid)))
+
+
+async def count_touched(
+    session: AsyncSession, touched: list[UUID], others: list[UUID], today: date
+) -> dict[str, Any]:
     """Of `touched` and what stands below; `reports` also counts those above these and `others`.
 
     organisations_below, members (active), cards (members who consented to one), applications and transfers that
-    wait, reports (organisations whose yearly figures the operation may change).
+    wait, offices (terms that run), reports (organisations whose yearly figures the operation may change).
     """
     row = (await session.execute(_TOUCHED, {"touched": touched, "others": others})).one()
-    return dict(row._mapping)
+    return {**row._mapping, "offices": await _offices(session, touched, today)}
+
+
+async def _offices(session: AsyncSession, touched: list[UUID], today: date) -> int:
+    if "office_term" not in Table.metadata.tables:
+        return 0
+    return await session.scalar(_OFFICES, {"touched": touched, "today": today}) or 0
 
 
 def with_effects(impact: dict[str, Any], effects: Effects) -> dict[str, Any]:
