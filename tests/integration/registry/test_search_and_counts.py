@@ -152,3 +152,18 @@ async def test_an_institution_has_a_name_an_address_and_a_number(world: Any, don
     refused(await world.patch(path, {"inn": "12345"}), 422, "request_invalid")
     before = done(await world.client.get(path, params={"as_of": "2021-01-01"}, headers=world.federal))
     assert before["institution_name"] is None
+
+
+async def test_an_undone_change_takes_its_head_count_back(world: Any, done: Any) -> None:
+    path = f"/v1/organisations/{world.school}"
+    params = {"organisation_id": str(world.school)}
+    for employed in (41, 42):
+        done(await world.patch(path, {"employed": employed, "effective_on": "2021-01-01"}))
+    for left in ([41, 40], [40]):
+        listed = done(await world.client.get("/v1/organisation-operations", params=params, headers=world.federal))
+        newest = [item for item in listed["items"] if item["kind"] == "change" and item["status"] == "done"][-1]
+        undo = f"/v1/organisation-operations/{newest['operation_id']}/undo"
+        done(await world.client.post(undo, json={"reason": "Ошибка"}, headers=world.federal), 201)
+        rows = done(await world.client.get(f"{path}/head-counts", headers=world.federal))
+        assert [row["employed"] for row in rows] == left
+        assert done(await world.client.get(path, headers=world.federal))["employed"] == left[0]

@@ -14,7 +14,7 @@ from common.types import Line
 from registry import errors, rules
 from registry.api.dependencies import MomentDep, Reader, TreeStaff
 from registry.api.operations import limits_of
-from registry.commands.loading import locked
+from registry.commands.loading import lock_tree, locked
 from registry.commands.operations.asking import Asked, ask_operation
 from registry.models import Organisation
 from registry.queries import organisations as queries
@@ -81,6 +81,7 @@ async def change_organisation(
     if_match: IfMatch = None,
 ) -> OrganisationView:
     await reach.check_organisation(session, principal, organisation_id)
+    await lock_tree(session)
     check_if_match(if_match, (await locked(session, Organisation, organisation_id)).version)
     changes = body.model_dump(exclude_unset=True, exclude={"effective_on"})
     if body.name is None:

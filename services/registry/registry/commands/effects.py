@@ -31,6 +31,8 @@ class Effects:
     transfers: list[UUID] = field(default_factory=list)
     """Those on the way that now start or end in another organisation."""
     ended_transfers: int = 0
+    corrected_count: dict[str, Any] | None = None
+    """The head count of the day that the operation's own replaced, if there was one."""
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -48,6 +50,7 @@ class Effects:
             "applications": {str(key): str(value) for key, value in self.applications.items()},
             "transfers": [str(key) for key in self.transfers],
             "ended_transfers": self.ended_transfers,
+            "corrected_count": self.corrected_count,
         }
 
     @classmethod
@@ -67,6 +70,7 @@ class Effects:
             applications={UUID(key): UUID(value) for key, value in stored["applications"].items()},
             transfers=[UUID(key) for key in stored["transfers"]],
             ended_transfers=stored["ended_transfers"],
+            corrected_count=stored["corrected_count"],
         )
 
 

@@ -26,7 +26,7 @@ async def perform(session: AsyncSession, operation: OrganisationOperation, now: 
         organisation = await organisations.create_organisation(
             session, **made, opened_on=day, now=now, effects=effects
         )
-        await record_with_organisation(session, organisation, made, day, operation.requested_by)
+        await record_with_organisation(session, organisation, made, day, operation.requested_by, effects)
         return effects
     assert subject is not None
     match operation.kind:
@@ -36,7 +36,9 @@ async def perform(session: AsyncSession, operation: OrganisationOperation, now: 
                 session, subject, changes, day, now, reason, effects
             )
             if effects.changes:
-                await record_with_organisation(session, organisation, changes, day, operation.requested_by)
+                await record_with_organisation(
+                    session, organisation, changes, day, operation.requested_by, effects
+                )
         case "move":
             await organisations.move_organisation(
                 session, subject, UUID(given["parent_id"]), reason, day, now, effects

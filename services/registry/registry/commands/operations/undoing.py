@@ -17,6 +17,7 @@ from common.events.registry import (
 )
 from registry import errors
 from registry.commands.effects import Change, Effects
+from registry.commands.head_counts import COUNTS, take_back_count
 from registry.commands.loading import locked
 from registry.commands.operations.members import move_members_back
 from registry.commands.operations.reshaping import hand_application
@@ -57,6 +58,8 @@ async def undo(session: AsyncSession, operation_id: UUID, reason: str | None, no
     done, undone = Effects.of(operation.effects), Effects()
     for change in reversed(done.changes):
         await _restore(session, change, reason, undone)
+        if not change.after.keys().isdisjoint(COUNTS):
+            await take_back_count(session, change.organisation_id, change.day, done.corrected_count)
     await move_members_back(session, operation_id)
     undone.members = done.members
     if operation.organisation_id is not None:
