@@ -27,6 +27,14 @@ _FOLD_AGAIN = (
 def upgrade() -> None:
     for statement in _FOLD_AGAIN:
         op.execute(statement)
+    op.create_index(
+        "organisation_period_search_name",
+        "organisation_period",
+        ["search_name"],
+        unique=False,
+        postgresql_using="gin",
+        postgresql_ops={"search_name": "gin_trgm_ops"},
+    )
     op.create_table(
         "head_count",
         sa.Column("organisation_id", sa.Uuid(), nullable=False),
@@ -133,6 +141,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    op.drop_index("organisation_period_search_name", table_name="organisation_period")
     op.drop_table("operation_member")
     op.drop_index(
         "organisation_operation_undone_once",

@@ -24,11 +24,16 @@ async def whole(session: AsyncSession, root: UUID, moment: Moment) -> dict[str, 
     organisations: active ones by kind; own and members: active members by category, of itself and of all.
     """
     await session.execute(_FOR_MANY)
-    tree = below(root, moment)
+    # Two steps: of a list the planner knows the length, of a recursion it knows nothing and reads all members.
+    ids = list(await session.scalars(sa.select(below(root, moment).c.organisation_id)))
+    tree = sa.any_(sa.literal(ids, sa.ARRAY(sa.Uuid)))
     kinds = await session.execute(
         sa.select(col(OrganisationPeriod.kind), sa.func.count())
-        .join(tree, tree.c.organisation_id == col(OrganisationPeriod.organisation_id))
-        .where(moment.holds(OrganisationPeriod), col(OrganisationPeriod.status) == "active")
+        .where(
+            col(OrganisationPeriod.organisation_id) == tree,
+            moment.holds(OrganisationPeriod),
+            col(OrganisationPeriod.status) == "active",
+        )
         .group_by(col(OrganisationPeriod.kind))
     )
     own = (col(MemberPeriod.organisation_id) == root).label("own")
@@ -37,7 +42,7 @@ async def whole(session: AsyncSession, root: UUID, moment: Moment) -> dict[str, 
         .where(
             moment.holds(MemberPeriod),
             col(MemberPeriod.status) == "member",
-            col(MemberPeriod.organisation_id).in_(sa.select(tree.c.organisation_id)),
+            col(MemberPeriod.organisation_id) == tree,
         )
         .group_by(own, col(MemberPeriod.category))
     )
