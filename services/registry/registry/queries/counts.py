@@ -1,5 +1,6 @@
 """Counts of organisations and members on any day, as known at any moment."""
 
+from collections.abc import Callable
 from datetime import date
 from typing import Any
 from uuid import UUID
@@ -24,13 +25,11 @@ async def whole(session: AsyncSession, root: UUID, moment: Moment) -> dict[str, 
     organisations: active ones by kind; own and members: active members by category, of itself and of all.
     """
     await session.execute(_FOR_MANY)
-    # Two steps: of a list the planner knows the length, of a recursion it knows nothing and reads all members.
-    ids = list(await session.scalars(sa.select(below(root, moment).c.organisation_id)))
-    tree = sa.any_(sa.literal(ids, sa.ARRAY(sa.Uuid)))
+    within = await _within(session, root, moment)
     kinds = await session.execute(
         sa.select(col(OrganisationPeriod.kind), sa.func.count())
         .where(
-            col(OrganisationPeriod.organisation_id) == tree,
+            within(OrganisationPeriod.organisation_id),
             moment.holds(OrganisationPeriod),
             col(OrganisationPeriod.status) == "active",
         )
@@ -42,7 +41,7 @@ async def whole(session: AsyncSession, root: UUID, moment: Moment) -> dict[str, 
         .where(
             moment.holds(MemberPeriod),
             col(MemberPeriod.status) == "member",
-            col(MemberPeriod.organisation_id) == tree,
+            within(MemberPeriod.organisation_id),
         )
         .group_by(own, col(MemberPeriod.category))
     )
@@ -51,6 +50,16 @@ async def whole(session: AsyncSession, root: UUID, moment: Moment) -> dict[str, 
         for part in ("own", "members") if row.own else ("members",):
             counted[part][row.category] = counted[part].get(row.category, 0) + row[2]
     return counted
+
+
+async def _within(session: AsyncSession, root: UUID, moment: Moment) -> Callable[[Any], sa.ColumnElement[bool]]:
+    """The condition that a column holds one of the organisations below `root`; all do of the root."""
+    is_federal = sa.select(col(Organisation.kind) == "federal").where(col(Organisation.organisation_id) == root)
+    if await session.scalar(is_federal):
+        return lambda _column: sa.true()
+    # Two steps: of a list the planner knows the length, of a recursion it knows nothing and reads all members.
+    ids = list(await session.scalars(sa.select(below(root, moment).c.organisation_id)))
+    return lambda column: col(column) == sa.any_(sa.literal(ids, sa.ARRAY(sa.Uuid)))
 
 
 def below(root: UUID, moment: Moment) -> sa.CTE:
