@@ -197,7 +197,7 @@ class Tree(RuleBasedStateMachine):
         return str(self.organisations[number % len(self.organisations)])
 
     @rule(
-        kind=st.sampled_from(["create", "rename", "move", "merge", "merge", "split", "close", "reopen"]),
+        kind=st.sampled_from(["create", "rename", "move", "move", "merge", "merge", "split", "close", "reopen"]),
         a=index,
         b=index,
         early=day,
@@ -222,7 +222,9 @@ class Tree(RuleBasedStateMachine):
             case "rename":
                 self.ask("rename", a, {"changes": {"name": f"Имя {number}"}}, early)
             case "move":
-                self.ask("move", ground, {"parent_id": self.at(2 + b % 4)}, early)
+                # Primaries go to a town, units to a primary; now and then anything to anywhere.
+                likely = 2 + b % 2 if ground < 8 else 4 + b % 4
+                self.ask("move", ground, {"parent_id": self.at(b if flag and other_flag else likely)}, early)
             case "merge":
                 self.ask("merge", ground, {"into_id": self.at(other)}, on)
             case "split":
@@ -399,7 +401,7 @@ def test_random_operations_leave_a_tree_and_the_past_as_it_was(
     run_state_machine_as_test(
         Tree,
         settings=settings(
-            max_examples=16,
+            max_examples=24,
             stateful_step_count=25,
             deadline=None,
             derandomize=True,
