@@ -53,7 +53,7 @@ class OrganisationEvent(Event):
     institution_name: str | None = None
     """The employer or place of study that a primary stands at."""
     successor_ids: list[UUID] = Field(default_factory=list)
-    """Where a merged or split organisation's members went; empty while it is active or when it was closed."""
+    """Where members went when it was merged or split; empty while it is whole, or when it was just closed."""
 
 
 class OrganisationCreated(OrganisationEvent):

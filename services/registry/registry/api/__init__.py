@@ -3,9 +3,11 @@
 from registry.api import (
     applications,
     approvals,
+    counts,
     duplicates,
     history,
     members,
+    operations,
     organisations,
     privacy,
     public,
@@ -15,6 +17,8 @@ from registry.api import (
 
 ROUTERS = [
     organisations.router,
+    operations.router,
+    counts.router,
     applications.router,
     members.router,
     history.router,

@@ -7,6 +7,7 @@ from registry.models.duplicates import Duplicate, MemberMerge
 from registry.models.history import MemberPeriod
 from registry.models.joining import Application, Consent, Transfer
 from registry.models.members import Member, Membership, Person
+from registry.models.operations import HeadCount, OperationMember, OrganisationOperation
 from registry.models.organisations import Organisation, OrganisationPeriod
 from registry.models.privacy import Erasure, ReadingAlarm
 from registry.models.records import AccessLog, ImportFile
@@ -20,12 +21,15 @@ __all__ = [
     "Consent",
     "Duplicate",
     "Erasure",
+    "HeadCount",
     "ImportFile",
     "Member",
     "MemberMerge",
     "MemberPeriod",
     "Membership",
+    "OperationMember",
     "Organisation",
+    "OrganisationOperation",
     "OrganisationPeriod",
     "Person",
     "ReadingAlarm",
