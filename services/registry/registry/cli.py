@@ -15,11 +15,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table as Grid
 
 from common.db import Database
+from registry.commands.import_batches import MembersImported, import_members
 from registry.commands.import_organisations import OrganisationsImported, import_organisations
-from registry.commands.importing import FileProgress, MembersImported, import_members
+from registry.commands.importing import FileProgress
 from registry.config import RegistrySettings
 from registry.errors import RegistryChanged
-from registry.importing.reading import UnreadableFile
+from registry.importing.refusals import UnreadableFile
 
 T = TypeVar("T")
 

@@ -200,3 +200,10 @@ class RegistryChanged(BusinessError):
             f"While {file} was read, one of its people was admitted or one of its organisations closed; "
             "import again: files that are done are left out."
         )
+
+
+class ImportNotCommitted(BusinessError):
+    code = "import_not_committed"
+
+    def __init__(self) -> None:
+        super().__init__("Nothing of this import is in the base; there is nothing to roll back.")

@@ -3,10 +3,11 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
-from pathlib import PurePath
 
+from registry.importing.mapping import NO_MAPPING, Mapping
 from registry.importing.messages import duplicate_message
 from registry.importing.names import PersonName
+from registry.importing.opening import open_registers, reading_of
 from registry.importing.organisation_index import OrganisationIndex
 from registry.importing.outcomes import (
     FileRefusal,
@@ -17,8 +18,8 @@ from registry.importing.outcomes import (
     SheetReading,
 )
 from registry.importing.people import Entry, Match, PeopleIndex
-from registry.importing.reading import UnreadableFile, read_sheets
-from registry.importing.registers import ParsedRow, Register, registers_of
+from registry.importing.refusals import UnreadableFile
+from registry.importing.registers import ParsedRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,7 @@ def classify(
     organisations: OrganisationIndex,
     already: Iterable[KnownPerson],
     as_of: date,
+    mapping: Mapping = NO_MAPPING,
 ) -> Iterator[FileResult]:
     """Yields a result for each file, in the order of the names.
 
@@ -48,34 +50,25 @@ def classify(
     for known in already:
         people.add(_entry_of_known(known))
     for file in sorted(files, key=lambda file: file.name):
-        yield _classify_file(file, organisations, people, as_of)
+        yield _classify_file(file, organisations, people, as_of, mapping)
 
 
-def _classify_file(file: SourceFile, organisations: OrganisationIndex, people: _People, as_of: date) -> FileResult:
+def _classify_file(
+    file: SourceFile, organisations: OrganisationIndex, people: _People, as_of: date, mapping: Mapping
+) -> FileResult:
     try:
-        sheets = read_sheets(file.content)
+        rows: list[RowOutcome] = []
+        readings: list[SheetReading] = []
+        for register in open_registers(file.name, file.content, organisations, as_of, mapping):
+            before = len(rows)
+            sheet = register.sheet.name
+            rows.extend(
+                _decide(parsed, RowRef(file.name, sheet, parsed.row), organisations, people)
+                for parsed in register.rows()
+            )
+            readings.append(reading_of(register, len(rows) - before))
     except UnreadableFile as refusal:
         return FileResult(file.name, refusal=FileRefusal(refusal.code, refusal.message_ru))
-    registers = registers_of(sheets, organisations, PurePath(file.name).stem, as_of)
-    if not registers:
-        return FileResult(
-            file.name,
-            refusal=FileRefusal(
-                "register_not_found",
-                "В файле нет таблицы с фамилиями и датами рождения — проверьте, тот ли файл отправлен, "
-                "и подпишите столбцы: «ФИО», «Дата рождения», «Организация».",
-            ),
-        )
-    rows: list[RowOutcome] = []
-    readings: list[SheetReading] = []
-    for register in registers:
-        before = len(rows)
-        sheet = register.sheet.name
-        rows.extend(
-            _decide(parsed, RowRef(file.name, sheet, parsed.row), organisations, people)
-            for parsed in register.rows()
-        )
-        readings.append(_reading(register, len(rows) - before))
     return FileResult(file.name, tuple(rows), tuple(readings))
 
 
@@ -131,18 +124,6 @@ def _duplicate(
         message_ru=f"{problem} — {advice}.",
         problem_ru=problem,
         advice_ru=advice,
-    )
-
-
-def _reading(register: Register, data_rows: int) -> SheetReading:
-    layout = register.layout
-    return SheetReading(
-        name=register.sheet.name,
-        heading_row=layout.heading_row,
-        columns=register.columns,
-        ignored=layout.ignored,
-        organisation_id=register.organisation_id,
-        data_rows=data_rows,
     )
 
 

@@ -2,10 +2,11 @@
 
 from common.tables import add_kernel_tables
 from registry.models.base import Table
+from registry.models.imports import ImportBatch, ImportBatchFile, ImportFile, ImportMapping, ImportRow
 from registry.models.joining import Application, Consent, Transfer
 from registry.models.members import Member, Membership, Person
 from registry.models.organisations import Organisation, OrganisationPeriod
-from registry.models.records import AccessLog, ImportFile
+from registry.models.records import AccessLog
 
 add_kernel_tables(Table.metadata)
 
@@ -13,7 +14,11 @@ __all__ = [
     "AccessLog",
     "Application",
     "Consent",
+    "ImportBatch",
+    "ImportBatchFile",
     "ImportFile",
+    "ImportMapping",
+    "ImportRow",
     "Member",
     "Membership",
     "Organisation",
