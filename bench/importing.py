@@ -35,9 +35,7 @@ class ImportTrial:
     def __init__(self, servers: Servers, count: int) -> None:
         self._servers, self._count = servers, count
         self._dsn = servers.dsn(DATABASE)
-        self._settings = Settings(
-            database_url=SecretStr(servers.postgres.url(DATABASE)), jwks_url="file:///none"
-        )
+        self._settings = Settings(database_url=SecretStr(servers.postgres.url(DATABASE)), jwks_url="file:///none")
         self._files: list[Path] = []
         self._dumps: dict[str, Path] = {}
         self.peak_mib = 0.0

@@ -24,7 +24,7 @@ from local_stack.postgres import Postgres
 
 ROOT = Path(__file__).parents[1]
 DATABASES = ("bench", "kernel", "bare", "imports")
-"""`bench` for the streams; `kernel` and `bare` for the two APIs, with the same tables in both; `imports` for registers."""
+"""`bench` for the streams; `kernel` and `bare` for the two APIs, the same tables in both; `imports` for imports."""
 
 
 class Table(SQLModel, registry=registry()):

@@ -6,6 +6,8 @@ from common.app import Service
 from common.consumers import Subscription
 from common.main import run
 from registry.api import ROUTERS
+from registry.api.imports import LARGEST_UPLOAD, UPLOAD
+from registry.commands import import_jobs
 from registry.config import RegistrySettings
 from registry.models import Table
 
@@ -23,6 +25,8 @@ service = Service(
     subscriptions=subscriptions,
     metadata=Table.metadata,
     migrations=Path(__file__).parent.parent / "migrations",
+    large_bodies={UPLOAD: LARGEST_UPLOAD},
+    jobs=import_jobs.JOBS,
 )
 
 if __name__ == "__main__":

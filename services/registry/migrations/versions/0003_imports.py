@@ -47,6 +47,7 @@ def upgrade() -> None:
         sa.Column("requested_by", sa.String(), nullable=False),
         sa.Column("as_of", sa.Date(), nullable=False),
         sa.Column("state", sa.String(), nullable=False),
+        sa.Column("files_job_id", sa.Uuid(), nullable=True),
         sa.Column("job_id", sa.Uuid(), nullable=True),
         sa.Column("mapping", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
         sa.Column("totals", postgresql.JSONB(astext_type=sa.Text()), nullable=False),

@@ -18,6 +18,7 @@ from common.events.registry import MemberRetracted
 from common.outbox import publish_rows
 from registry import errors
 from registry.commands.import_reading import Source
+from registry.commands.import_results import decided_rows, report_of
 from registry.commands.importing import FileProgress, Order, indexed_organisations, run_import
 from registry.commands.loading import locked
 from registry.importing.annotate import annotate
@@ -25,7 +26,6 @@ from registry.importing.mapping import NO_MAPPING, Mapping
 from registry.importing.organisation_index import OrganisationIndex
 from registry.importing.retelling import retell
 from registry.models import ImportBatch, ImportBatchFile, ImportRow
-from registry.queries.imports import decided_rows, report_of
 
 OPERATOR = "operator"
 
@@ -190,7 +190,7 @@ async def roll_back_batch(session: AsyncSession, batch_id: UUID) -> dict[str, in
     await session.execute(_JUDGE, parameters)
     for statement in _RETRACT:
         await session.execute(sa.text(statement), parameters)
-    fields = [sa.column(name) for name in MemberRetracted.model_fields]
+    fields: list[sa.ColumnClause[Any]] = [sa.column(name) for name in MemberRetracted.model_fields]
     retracted = sa.text(f"({_RETRACTED}) as retracted").bindparams(**parameters)
     await publish_rows(session, MemberRetracted, sa.select(*fields).select_from(retracted))
     counted = await session.execute(

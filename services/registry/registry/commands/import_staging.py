@@ -268,7 +268,7 @@ async def write_members(session: AsyncSession) -> None:
     """Persons, members, stays and events of the staged rows that are accepted."""
     for statement in _WRITE:
         await session.execute(sa.text(statement))
-    fields = [sa.column(name) for name in MemberAdmitted.model_fields]
+    fields: list[sa.ColumnClause[Any]] = [sa.column(name) for name in MemberAdmitted.model_fields]
     await publish_rows(
         session, MemberAdmitted, sa.select(*fields).select_from(sa.text(f"({_ADMITTED}) as admitted"))
     )

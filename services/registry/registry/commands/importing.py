@@ -194,9 +194,16 @@ class _Run:
         for file in group.files:
             self._done += 1
             of_file = totals.get(file.number, {})
-            amounts = (of_file.get(outcome, 0) for outcome in ("accepted", "duplicate", "rejected"))
-            status = statuses[file.number]
-            await self._on_progress(FileProgress(file.name, status, *amounts, self._done, len(self._names)))
+            progress = FileProgress(
+                file.name,
+                statuses[file.number],
+                of_file.get("accepted", 0),
+                of_file.get("duplicate", 0),
+                of_file.get("rejected", 0),
+                done=self._done,
+                files=len(self._names),
+            )
+            await self._on_progress(progress)
 
     def _status(self, file: ReadFile) -> FileStatus:
         if file.content:  # never handed to a reader

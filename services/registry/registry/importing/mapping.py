@@ -42,11 +42,11 @@ class Mapping:
             raise MappingInvalid(
                 "Write columns: {heading: field}, and files: {name: {heading: field}} if they differ."
             )
-        files = document.get("files") or {}
+        files = document.get("files", {})
         if not isinstance(files, dict) or len(files) > _MOST:
             raise MappingInvalid("Under files write a pattern of file names, and under it heading: field.")
         return cls(
-            _columns(document.get("columns") or {}),
+            _columns(document.get("columns", {})),
             {str(name): _columns(columns) for name, columns in files.items()},
             saved or {},
         )

@@ -38,6 +38,6 @@ def reading_of(register: Register, data_rows: int) -> SheetReading:
         organisation_id=register.organisation_id,
         data_rows=data_rows,
         letters={name: column_letters(column) for name, column in register.places.items()},
-        confidence=dict(layout.confidence),
+        confidence=dict(layout.confidence.items()),
         shape=layout.shape,
     )

@@ -43,8 +43,10 @@ class ImportBatch(Table, table=True):
     """`sub` of the asker's token, or `operator`."""
     as_of: date
     state: str
+    files_job_id: UUID | None = None
+    """The job with which the files came; they are kept with it for some days."""
     job_id: UUID | None = None
-    """The job that holds the files."""
+    """The last job: its progress is the batch's, and it keeps the annotated copies."""
     mapping: dict[str, Any] = Field(default_factory=dict, sa_column=sa.Column(JSONB, nullable=False))
     """The correction of the guessed columns: importing.mapping.Mapping's document."""
     totals: dict[str, Any] = Field(default_factory=dict, sa_column=sa.Column(JSONB, nullable=False))

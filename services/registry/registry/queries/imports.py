@@ -1,80 +1,93 @@
-"""What was decided of the rows of an import."""
+"""Imports of registers, cut to the caller's scope."""
 
-from typing import Any
+import base64
+import binascii
+import struct
+from collections.abc import Sequence
 from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
 
-from registry.importing.outcomes import RowRef
-from registry.importing.refusals import REFUSALS_RU
-from registry.importing.retelling import Decided
+from common.auth import Principal
+from common.errors import CursorInvalid, NotFound
+from common.http import PageParams, paginate
+from registry.models import ImportBatch, ImportBatchFile, ImportRow
+from registry.queries.reach import organisations
 
-_FILES = sa.text(
-    "select number, name, status, refusal, totals from import_batch_file where batch_id = :batch_id order by number"
-)
-_ROWS = sa.text(
-    "select sheet, row, outcome, reason, of_file, of_sheet, of_row, of_member_id from import_row"
-    " where batch_id = :batch_id and file_number = :number order by number"
-)
-_DUPLICATES = """
-with recursive below as (
-    select organisation_id from organisation where organisation_id = :within
-    union select o.organisation_id from organisation o join below b on o.parent_id = b.organisation_id
-)
-select r.number, r.reason, r.of_file, r.of_sheet, r.of_row, o.name as organisation
-from import_row r left join member m on m.member_id = r.of_member_id
-left join organisation o on o.organisation_id = m.organisation_id
-  and (cast(:within as uuid) is null or o.organisation_id in (select organisation_id from below))
-where r.batch_id = :batch_id and r.file_number = :number and r.outcome = 'duplicate'
-"""
+_PLACE = struct.Struct(">II")
 
 
-async def report_of(session: AsyncSession, batch_id: UUID, *, with_rows: bool = True) -> dict[str, Any]:
-    """`files.{name}.rows[{sheet, row, outcome, reason, of}]` with `data_rows` and `status`, and `totals` by outcome
-    and reason. No personal data is in it. A refused file has `refusal: {code}` and no rows."""
-    files: dict[str, Any] = {}
-    totals: dict[str, int] = {"accepted": 0, "rejected": 0, "duplicate": 0, "files_already_imported": 0}
-    for file in (await session.execute(_FILES, {"batch_id": batch_id})).all():
-        entry: dict[str, Any] = {"status": file.status, "rows": []}
-        if with_rows and file.status in ("imported", "read"):
-            rows = await session.stream(_ROWS, {"batch_id": batch_id, "number": file.number})
-            entry["rows"] = [_row(row) async for row in rows]
-        entry["data_rows"] = sum(file.totals.get(outcome, 0) for outcome in ("accepted", "rejected", "duplicate"))
-        if file.refusal:
-            entry["refusal"] = {"code": file.refusal, "message": REFUSALS_RU[file.refusal]}
-            totals["files_refused"] = totals.get("files_refused", 0) + 1
-        totals["files_already_imported"] += file.status == "already_imported"
-        for name, count in file.totals.items():
-            totals[name] = totals.get(name, 0) + count
-        files[file.name] = entry
-    totals["files"] = len(files)
-    return {"files": files, "totals": dict(sorted(totals.items()))}
+async def imports(
+    session: AsyncSession, principal: Principal, page: PageParams
+) -> tuple[list[ImportBatch], str | None]:
+    statement = sa.select(ImportBatch).where(organisations(principal, ImportBatch.organisation_id))
+    return await paginate(session, statement, col(ImportBatch.batch_id), page)
 
 
-def _row(row: Any) -> dict[str, Any]:
-    return {
-        "sheet": row.sheet,
-        "row": row.row,
-        "outcome": row.outcome,
-        "reason": row.reason,
-        "of": [row.of_file, row.of_sheet, row.of_row] if row.of_file else None,
-        "of_person": str(row.of_member_id) if row.of_member_id else None,
-    }
+async def import_in_reach(
+    session: AsyncSession, principal: Principal, batch_id: UUID, *, lock: bool = False
+) -> ImportBatch:
+    statement = sa.select(ImportBatch).where(
+        col(ImportBatch.batch_id) == batch_id, organisations(principal, ImportBatch.organisation_id)
+    )
+    batch = await session.scalar(statement.with_for_update() if lock else statement)
+    if batch is None:
+        raise NotFound("import", batch_id)
+    return batch
 
 
-async def decided_rows(
-    session: AsyncSession, batch_id: UUID, number: int, within: UUID | None
-) -> dict[int, Decided]:
-    """The duplicates of one file, by the number of the data row; where they are members, if that is `within`."""
-    parameters = {"batch_id": batch_id, "number": number, "within": within}
-    statement = sa.text(_DUPLICATES).bindparams(sa.bindparam("within", type_=sa.Uuid))
-    return {
-        row.number: Decided(
-            "duplicate",
-            row.reason,
-            RowRef(row.of_file, row.of_sheet, row.of_row) if row.of_file else None,
-            row.organisation,
-        )
-        for row in (await session.execute(statement, parameters)).all()
-    }
+async def files_of(session: AsyncSession, batch_id: UUID) -> Sequence[ImportBatchFile]:
+    statement = sa.select(ImportBatchFile).where(col(ImportBatchFile.batch_id) == batch_id)
+    return (await session.scalars(statement.order_by(col(ImportBatchFile.number)))).all()
+
+
+async def rows_of(
+    session: AsyncSession,
+    batch_id: UUID,
+    page: PageParams,
+    *,
+    file_number: int | None,
+    outcome: str | None,
+    rolled_back: str | None,
+) -> tuple[Sequence[ImportRow], str | None]:
+    """In the order of the files and of their rows."""
+    place = sa.tuple_(col(ImportRow.file_number), col(ImportRow.number))
+    statement = sa.select(ImportRow).where(col(ImportRow.batch_id) == batch_id)
+    for column, wanted in (
+        (ImportRow.file_number, file_number),
+        (ImportRow.outcome, outcome),
+        (ImportRow.rolled_back, rolled_back),
+    ):
+        if wanted is not None:
+            statement = statement.where(col(column) == wanted)
+    if page.cursor is not None:
+        statement = statement.where(place > sa.tuple_(*_place(page.cursor)))
+    order = (col(ImportRow.file_number), col(ImportRow.number))
+    rows = (await session.scalars(statement.order_by(*order).limit(page.limit + 1))).all()
+    items = rows[: page.limit]
+    if len(rows) <= page.limit:
+        return items, None
+    last = _PLACE.pack(items[-1].file_number, items[-1].number)
+    return items, base64.urlsafe_b64encode(last).decode().rstrip("=")
+
+
+def _place(cursor: str) -> tuple[int, int]:
+    try:
+        file, number = _PLACE.unpack(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+    except (ValueError, binascii.Error, struct.error):
+        raise CursorInvalid from None
+    if max(file, number) >= 2**31:
+        raise CursorInvalid
+    return file, number
+
+
+async def admitted_by(session: AsyncSession, batch_id: UUID, file_number: int) -> list[UUID]:
+    """The members whom a file of the import admitted."""
+    statement = sa.select(col(ImportRow.member_id)).where(
+        col(ImportRow.batch_id) == batch_id,
+        col(ImportRow.file_number) == file_number,
+        col(ImportRow.member_id).is_not(None),
+    )
+    return [member for member in await session.scalars(statement) if member is not None]
