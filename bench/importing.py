@@ -15,16 +15,16 @@ from pydantic import SecretStr
 from uuid_utils.compat import uuid7
 
 from bench.registers import PRIMARIES, organisation_name, write_registers
-from bench.world import Servers, execute
+from bench.world import Servers
 from common import migrate
 from common.db import Database
 from common.settings import Settings
 from registry.commands.import_batches import import_members
 from registry.main import service
 
-DATABASE = "imports"
+TEMPLATE, DATABASE = "imports", "imports_run"
 TABLES = ("person", "member", "membership", "member_period", "outbox", "import_row")
-"""What an import writes a row into for every member; those that there are."""
+"""What an import writes a row into for every member."""
 AS_OF = date(2026, 1, 1)
 NOW = datetime(2026, 1, 11, tzinfo=UTC)
 
@@ -42,8 +42,7 @@ class ImportTrial:
         """The most memory that the importing process and its readers held together."""
 
     async def prepare(self) -> None:
-        url = self._servers.postgres.url(DATABASE)
-        await asyncio.to_thread(migrate.upgrade, service, url)
+        await asyncio.to_thread(migrate.upgrade, service, self._servers.postgres.url(TEMPLATE))
         folder = self._servers.folder / "registers"
         folder.mkdir()
         self._files = await asyncio.to_thread(write_registers, folder, self._count)
@@ -52,12 +51,8 @@ class ImportTrial:
         connection = await asyncpg.connect(self._dsn)
         try:
             for table in TABLES:
-                if await connection.fetchval("select to_regclass($1) is null", table):
-                    continue
                 path = self._dumps[table] = self._servers.folder / f"{table}.copy"
                 await connection.copy_from_table(table, output=path, format="binary")
-                # All indexes, checks and defaults; the foreign keys only are left out.
-                await connection.execute(f"create table bare_{table} (like {table} including all)")
         finally:
             await connection.close()
 
@@ -65,24 +60,31 @@ class ImportTrial:
         root, region = uuid7(), uuid7()
         rows = [(root, None, "federal", "0", "Профсоюз"), (region, root, "regional", "R", "Заречная областная")]
         rows += [(uuid7(), region, "primary", f"P{n}", organisation_name(n)) for n in range(PRIMARIES)]
-        connection = await asyncpg.connect(self._dsn)
+        connection = await asyncpg.connect(self._servers.dsn(TEMPLATE))
         try:
             await connection.executemany(
                 "insert into organisation (organisation_id, parent_id, kind, code, name, search_name, status,"
                 " opened_on, version) values ($1, $2, $3, $4, $5, $5, 'active', '2000-01-01', 1)",
                 rows,
             )
+            for table in TABLES:
+                # All indexes, checks and defaults; the foreign keys and triggers only are left out.
+                await connection.execute(f"create table bare_{table} (like {table} including all)")
+        finally:
+            await connection.close()
+
+    async def _fresh(self) -> None:
+        """A database as it was before the import."""
+        connection = await asyncpg.connect(self._servers.postgres.admin_url("postgres").replace("+asyncpg", ""))
+        try:
+            await connection.execute(f"drop database if exists {DATABASE} with (force)")
+            await connection.execute(f"create database {DATABASE} template {TEMPLATE}")
         finally:
             await connection.close()
 
     async def import_rate(self) -> float:
         """Members a second from the first byte read to the last commit, events in the outbox."""
-        await execute(
-            self._dsn,
-            "truncate person, member, membership, outbox, import_row, import_batch_file, import_batch, import_file"
-            " cascade",
-            "vacuum",
-        )
+        await self._fresh()
         database = Database.connect(self._settings)
         try:
             with _memory(self):
@@ -97,8 +99,7 @@ class ImportTrial:
 
     async def copy_rate(self) -> float:
         """Members a second when all their rows are only copied, table by table, from files."""
-        tables = ", ".join(f"bare_{table}" for table in self._dumps)
-        await execute(self._dsn, f"truncate {tables}")
+        await self._fresh()
         connection = await asyncpg.connect(self._dsn)
         try:
             begun = time.perf_counter()

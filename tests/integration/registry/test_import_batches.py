@@ -5,7 +5,7 @@ import os
 import random
 import signal
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -71,14 +71,14 @@ def files_in(folder: Path) -> list[Path]:
     return list(folder.iterdir())
 
 
-def register(rows: list[tuple[str, ...]]) -> bytes:
+def register(rows: Sequence[tuple[str, ...]]) -> bytes:
     lines = ["ФИО;Дата рождения;ППО;№ билета;Телефон", *(";".join(row) for row in rows)]
     return "\r\n".join(lines).encode()
 
 
 def crowd(dice: random.Random, size: int) -> list[tuple[str, ...]]:
     """Few names and few birth dates: nearly everybody is like somebody else."""
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for _ in range(size):
         parts = [dice.choice(_SURNAMES), dice.choice(_NAMES), dice.choice(_FATHERS)]
         habit = dice.randrange(8)

@@ -153,6 +153,18 @@ _LOCK_MEMBERS = sa.text(
     " order by m.member_id for update of m"
 )
 _RETRACT = (
+    # What was believed of them was so on no day.
+    """
+    with retracted as (
+        select member_id from import_row where batch_id = :batch_id and rolled_back = 'retracted'
+    ), ended as (
+        update member_period p set superseded_at = clock_timestamp()
+        from retracted r where p.member_id = r.member_id and p.superseded_at is null
+        returning p.*
+    )
+    insert into member_period (member_id, valid_from, valid_to, organisation_id, status, category, pedagogical)
+    select member_id, valid_from, valid_to, organisation_id, 'retracted', category, pedagogical from ended
+    """,
     """
     update member m set status = 'retracted', left_on = joined_on, version = version + 1
     from import_row r where r.batch_id = :batch_id and r.member_id = m.member_id and r.rolled_back = 'retracted'
@@ -170,7 +182,7 @@ _RETRACT = (
 )
 _RETRACTED = (
     "select m.version, m.joined_on as effective_on, m.member_id, m.organisation_id, m.status, m.category, m.sex,"
-    " m.birth_year, m.joined_on, m.left_on, array[]::text[] as consents, null::boolean as pedagogical"
+    " m.birth_year, m.joined_on, m.left_on, array[]::text[] as consents, m.pedagogical"
     " from member m join import_row r using (member_id)"
     " where r.batch_id = :batch_id and r.rolled_back = 'retracted'"
 )

@@ -227,13 +227,15 @@ class _Run:
 
 _FINISHED = sa.text("select number from import_batch_file where batch_id = :batch_id and status <> 'waiting'")
 _ORGANISATIONS = """
-select organisation_id, name, kind, code, parent_id from organisation where status = 'active'
+select organisation_id, name, kind, code, parent_id, short_name, institution_name from organisation
+where status = 'active'
 """
 _UNDER = """
 with recursive below as (
     select organisation_id from organisation where organisation_id = :within
     union select o.organisation_id from organisation o join below b on o.parent_id = b.organisation_id
-) select organisation_id, name, kind, code, parent_id from organisation join below using (organisation_id)
+) select organisation_id, name, kind, code, parent_id, short_name, institution_name
+from organisation join below using (organisation_id)
 where status = 'active'
 """
 
@@ -251,6 +253,7 @@ async def indexed_organisations(session: AsyncSession, within: UUID | None) -> l
             kind=row.kind,
             code=row.code,
             parent_id=str(row.parent_id) if row.parent_id else None,
+            aliases=tuple(name for name in (row.short_name, row.institution_name) if name),
         )
         for row in rows
     ]

@@ -2,6 +2,7 @@
 
 from common.tables import add_kernel_tables
 from registry.models.base import Table
+from registry.models.history import MemberPeriod
 from registry.models.imports import ImportBatch, ImportBatchFile, ImportFile, ImportMapping, ImportRow
 from registry.models.joining import Application, Consent, Transfer
 from registry.models.members import Member, Membership, Person
@@ -20,6 +21,7 @@ __all__ = [
     "ImportMapping",
     "ImportRow",
     "Member",
+    "MemberPeriod",
     "Membership",
     "Organisation",
     "OrganisationPeriod",
