@@ -138,6 +138,8 @@ def _most_even(lines: list[str], delimiters: str) -> str | None:
         if width > 1 and (delimiter in _DELIMITERS or (width > 2 and times * 5 > len(rows) * 4)):
             # evenness first; the width settles it between delimiters that are equally even
             score = times / len(rows) + min(width, 30) / 100
+            # between two quoted fields stands nothing but the delimiter
+            score += sum(f'"{delimiter}"' in line for line in lines) / len(lines)
             if score > best_score:
                 best, best_score = delimiter, score
     return best

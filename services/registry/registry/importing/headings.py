@@ -64,8 +64,7 @@ def find_layout(rows: Sequence[RawRow], as_of: date, mapping: Corrections = NO_M
         heading_row=rows[bottom].number,
         data_from=data_from,
         titles=_titles(rows[:top]),
-        heading_texts=frozenset(form for t in texts.values() for form in (fold_heading(t), t.strip(" .").lower()))
-        - {""},
+        heading_texts=_heading_texts(rows[top : bottom + 1], texts),
         category_marks=category_marks(texts, rows[data_from:], set(columns.values())),
         organisation_columns=tuple(
             column for column, text in texts.items() if heading_field(fold_heading(text)) == "organisation"
@@ -87,6 +86,12 @@ def _said_heading(rows: Sequence[RawRow], mapping: Corrections) -> tuple[int, in
         if found > most:
             best, most = index, found
     return None if best is None else (best, best)
+
+
+def _heading_texts(rows: Sequence[RawRow], merged: Mapping[int, str]) -> frozenset[str]:
+    """By what the same heading is known when it stands there again, at the top of a new page."""
+    texts = [*merged.values(), *(clean(cell) for row in rows for _, cell in filled(row))]
+    return frozenset(form for text in texts for form in (fold_heading(text), text.strip(" .:").lower())) - {""}
 
 
 def _apply(columns: dict[Field, int], said: Mapping[int, str]) -> None:

@@ -259,6 +259,8 @@ def _text(content: bytes) -> Sheet:
     def walk() -> Iterator[RawRow]:
         try:
             for number, row in enumerate(open_rows(content, encoding), 1):
+                if len(row) > MAX_COLUMNS:
+                    raise too_large()
                 yield _raw(number, 0, row)
         except TooLongField as error:
             raise _corrupt() from error
@@ -305,6 +307,8 @@ def _html(content: bytes) -> Sheet:
     tables.feed(text)
     if not tables.rows:
         raise _unknown_format()
+    if any(len(row) > MAX_COLUMNS for row in tables.rows):
+        raise too_large()
     rows = [_raw(n, 0, row) for n, row in enumerate(tables.rows, 1)]
     return Sheet(None, lambda: iter(rows))
 

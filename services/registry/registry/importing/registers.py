@@ -17,7 +17,7 @@ from registry.importing.messages import (
 from registry.importing.names import PersonName, name_of_parts, name_of_text
 from registry.importing.organisation_index import OrganisationIndex
 from registry.importing.outcomes import ParsedPerson
-from registry.importing.reading import Cell, RawRow, Sheet
+from registry.importing.reading import Cell, RawRow, Sheet, filled
 from registry.importing.rows import RowSorter
 from registry.importing.texts import clean
 from registry.importing.values import (
@@ -122,14 +122,16 @@ class Register:
         elif len(columns) < 2:
             return
 
+        people = [row for row in sample if sum(1 for _ in filled(row)) > 2]
+
         def known(column: int) -> int:
-            texts = [clean(row.cells[column]) for row in sample if column < len(row.cells)]
+            texts = [clean(row.cells[column]) for row in people if column < len(row.cells)]
             return sum(self._index.match(text, self.within) is not None for text in texts if text)
 
         if not columns:
             return
         best = max(columns, key=known)
-        if known(best) * 2 >= min(len(sample), 2):
+        if known(best) * 2 >= min(len(people), 2):
             self._cell_of["organisation"] = best
         self._districts = tuple(c for c in self.layout.organisation_columns if c != best)
 
