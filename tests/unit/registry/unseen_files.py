@@ -7,6 +7,7 @@ import random
 import zipfile
 from collections.abc import Mapping, Sequence
 from datetime import date
+from typing import Literal
 
 import xlsxwriter
 import xlwt
@@ -33,9 +34,8 @@ def xlsx(dice: random.Random, sheets: Mapping[str, Sequence[Cells]], merges: Map
                     sheet.write_datetime(r, c, cell, day)
                 elif isinstance(cell, int | float):
                     # what stands in a cell may be the last result of a formula
-                    sheet.write_formula(r, c, f"={cell}+0", None, cell) if dice.random() < 0.2 else sheet.write(
-                        r, c, cell
-                    )
+                    formula = f"={cell}+0" if dice.random() < 0.2 else None
+                    sheet.write_formula(r, c, formula, None, cell) if formula else sheet.write(r, c, cell)
                 elif cell is not None:
                     sheet.write_string(r, c, str(cell))
         for top, bottom, column in merges.get(name, ()):
@@ -108,7 +108,7 @@ def _ods_cell(cell: object) -> str:
 def text(dice: random.Random, rows: Sequence[Cells]) -> bytes:
     """In any encoding, by any delimiter, quoted much or little."""
     target = io.StringIO()
-    quoting = dice.choice([csv.QUOTE_MINIMAL, csv.QUOTE_MINIMAL, csv.QUOTE_ALL])
+    quoting: Literal[0, 1] = csv.QUOTE_ALL if dice.random() < 0.33 else csv.QUOTE_MINIMAL
     delimiter, ending = dice.choice(";,\t|"), dice.choice(["\r\n", "\n"])
     shown = [
         [f"{c:%d.%m.%Y}" if isinstance(c, date) else "" if c is None else str(c) for c in row] for row in rows
