@@ -22,10 +22,11 @@ from common.testing import eventually
 from registry import rules
 from registry.cli import import_app
 from registry.commands.import_batches import import_members, roll_back_batch
-from registry.commands.importing import FileProgress, indexed_organisations
-from registry.importing.engine import SourceFile, classify
+from registry.commands.import_records import indexed_organisations
+from registry.commands.importing import FileProgress
 from registry.importing.organisation_index import OrganisationIndex
 from registry.models import Organisation
+from tests.unit.registry.reference import SourceFile, classify
 
 AS_OF = date(2022, 1, 1)
 NOW = datetime(2022, 1, 11, tzinfo=UTC)

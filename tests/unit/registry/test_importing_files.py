@@ -11,12 +11,11 @@ import xlsxwriter
 
 from registry.importing.annotate import annotate
 from registry.importing.delimited import decode
-from registry.importing.engine import SourceFile, classify
 from registry.importing.organisation_index import IndexedOrganisation, OrganisationIndex
 from registry.importing.outcomes import FileResult
 from registry.importing.reading import read_sheets
 from registry.importing.refusals import UnreadableFile
-from registry.importing.report import build_report
+from tests.unit.registry.reference import SourceFile, build_report, classify
 
 AS_OF = date(2022, 1, 1)
 SCHOOLS = OrganisationIndex([IndexedOrganisation("a", "ППО МБОУ «Лицей № 4»", "primary", "A-4")])

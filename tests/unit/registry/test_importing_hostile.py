@@ -7,10 +7,10 @@ import zipfile
 import pytest
 import xlsxwriter
 
-from registry.importing.engine import SourceFile, classify
 from registry.importing.organisation_index import IndexedOrganisation, OrganisationIndex
 from registry.importing.outcomes import FileResult
 from registry.importing.refusals import REFUSALS_RU
+from tests.unit.registry.reference import SourceFile, classify
 from tests.unit.registry.unseen import AS_OF, unseen
 
 SCHOOLS = OrganisationIndex([IndexedOrganisation("a", "ППО МБОУ «Лицей № 4»", "primary", "A-4")])
@@ -55,7 +55,7 @@ def test_one_cell_is_no_register() -> None:
 
 
 def test_a_bomb_of_one_sheet_is_refused_before_it_is_unpacked_whole(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("registry.importing.reading.MAX_UNPACKED_BYTES", 1 << 24)
+    monkeypatch.setattr("registry.importing.archives.MAX_UNPACKED_BYTES", 1 << 24)
     row = b'<row r="1"><c r="A1" t="inlineStr"><is><t>' + b"A" * 1_000 + b"</t></is></c></row>"
     bomb = b'<?xml version="1.0"?><worksheet><sheetData>' + row * 17_000 + b"</sheetData></worksheet>"
     assert refusal(repacked(workbook(), sheet1=bomb)) == "sheet_too_large"

@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from registry.importing.engine import SourceFile, classify
+from tests.unit.registry.reference import SourceFile, classify
 from tests.unit.registry.unseen import AS_OF, unseen
 
 _TOGETHER = 20

@@ -18,8 +18,9 @@ from common.events.registry import MemberRetracted
 from common.outbox import publish_rows
 from registry import errors
 from registry.commands.import_reading import Source
+from registry.commands.import_records import indexed_organisations
 from registry.commands.import_results import decided_rows, report_of
-from registry.commands.importing import FileProgress, Order, indexed_organisations, run_import
+from registry.commands.importing import FileProgress, Order, run_import
 from registry.commands.loading import locked
 from registry.importing.annotate import annotate
 from registry.importing.mapping import NO_MAPPING, Mapping

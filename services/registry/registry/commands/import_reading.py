@@ -13,7 +13,7 @@ from typing import Any
 
 from registry.importing.mapping import Mapping
 from registry.importing.organisation_index import IndexedOrganisation
-from registry.importing.reading import too_large
+from registry.importing.refusals import too_large
 from registry.importing.worker import FRAME
 
 _FRAMES_AHEAD = 48

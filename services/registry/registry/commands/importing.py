@@ -7,28 +7,24 @@ import hashlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Any, Literal
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from common.db import Database
 from registry import errors
 from registry.commands import import_staging as staging
+from registry.commands.import_matching import find_duplicates
 from registry.commands.import_reading import Readers, ReadFile, Source
+from registry.commands.import_records import FileStatus, claim_file, file_row, indexed_organisations
 from registry.commands.loading import lock_admissions
 from registry.importing.mapping import NO_MAPPING, Mapping
-from registry.importing.organisation_index import IndexedOrganisation
-from registry.models import ImportBatchFile, ImportFile
 
 _IMPORT_LOCK = 0x696D706F
 GROUP_ROWS = 20_000
 """Files are taken together until they have so many rows: admissions wait for no longer than these take."""
-
-FileStatus = Literal["imported", "read", "already_imported", "refused"]
-"""`read` is what a dry run would have imported."""
 
 
 @dataclass(frozen=True)
@@ -171,7 +167,7 @@ class _Run:
             if not order.dry_run:
                 await lock_admissions(session)
                 await self._hold_organisations()
-            await staging.find_duplicates(session, self._names, dry_run=order.dry_run)
+            await find_duplicates(session, self._names, dry_run=order.dry_run)
         totals = await staging.counts(session)
         if group.rows:
             if not order.dry_run:
@@ -186,7 +182,7 @@ class _Run:
                     session, group.digests[file.number], "members", file.name, order.as_of, order.now, of_file
                 )
             await session.execute(
-                _file_row(order.batch_id, file, group.digests[file.number], statuses[file.number], of_file)
+                file_row(order.batch_id, file, group.digests[file.number], statuses[file.number], of_file)
             )
         if self._hold is not None:
             await self._hold(session)
@@ -226,65 +222,6 @@ class _Run:
 
 
 _FINISHED = sa.text("select number from import_batch_file where batch_id = :batch_id and status <> 'waiting'")
-_ORGANISATIONS = """
-select organisation_id, name, kind, code, parent_id, short_name, institution_name from organisation
-where status = 'active'
-"""
-_UNDER = """
-with recursive below as (
-    select organisation_id from organisation where organisation_id = :within
-    union select o.organisation_id from organisation o join below b on o.parent_id = b.organisation_id
-) select organisation_id, name, kind, code, parent_id, short_name, institution_name
-from organisation join below using (organisation_id)
-where status = 'active'
-"""
-
-
-async def indexed_organisations(session: AsyncSession, within: UUID | None) -> list[IndexedOrganisation]:
-    """Whom a register may name: the active organisations, of one subtree or of all."""
-    if within is None:
-        rows = (await session.execute(sa.text(_ORGANISATIONS))).all()
-    else:
-        rows = (await session.execute(sa.text(_UNDER), {"within": within})).all()
-    return [
-        IndexedOrganisation(
-            id=str(row.organisation_id),
-            name=row.name,
-            kind=row.kind,
-            code=row.code,
-            parent_id=str(row.parent_id) if row.parent_id else None,
-            aliases=tuple(name for name in (row.short_name, row.institution_name) if name),
-        )
-        for row in rows
-    ]
-
-
-async def claim_file(
-    session: AsyncSession,
-    sha256: bytes,
-    kind: str,
-    name: str,
-    as_of: date,
-    now: datetime,
-    totals: dict[str, int],
-) -> bool:
-    """False when these bytes were imported before. The claim stands once the transaction commits."""
-    row = ImportFile(sha256=sha256, kind=kind, name=name, as_of=as_of, imported_at=now, totals=totals)
-    statement = insert(ImportFile).values(row.model_dump()).on_conflict_do_nothing()
-    return await session.scalar(statement.returning(ImportFile.sha256)) is not None  # type: ignore[call-overload]
-
-
-def _file_row(batch_id: UUID, file: ReadFile, digest: bytes, status: FileStatus, totals: dict[str, int]) -> Any:
-    values = {
-        "name": file.name,
-        "sha256": digest,
-        "status": status,
-        "refusal": file.refusal["code"] if file.refusal else None,
-        "sheets": file.sheets,
-        "totals": totals,
-    }
-    statement = insert(ImportBatchFile).values(batch_id=batch_id, number=file.number, **values)
-    return statement.on_conflict_do_update(index_elements=["batch_id", "number"], set_=values)
 
 
 async def _next(

@@ -18,21 +18,6 @@ DuplicateReason = Literal[
 Reason = RejectReason | DuplicateReason
 
 
-@dataclass(frozen=True, slots=True)
-class KnownPerson:
-    """A person already in the base: `organisation_id` is where they are a member now."""
-
-    id: str
-    last: str
-    first: str
-    patronymic: str
-    birth_date: date
-    organisation_id: str
-    card_number: str | None = None
-    phone: str | None = None
-    email: str | None = None
-
-
 class ParsedPerson(NamedTuple):
     """A data row, cleaned. None is «not given»; the name's parts are '' where the register has none."""
 

@@ -5,8 +5,6 @@ What a file is, is decided by its content, never by its name: offices rename .cs
 
 import functools
 import io
-import re
-import zipfile
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -18,17 +16,13 @@ from typing import Any, NamedTuple
 
 from python_calamine import CalamineError, CalamineWorkbook, PasswordError, SheetTypeEnum
 
+from registry.importing.archives import MAX_CELLS, MAX_COLUMNS, check_archive
 from registry.importing.delimited import TooLongField, decode, encoding_of, open_rows
-from registry.importing.refusals import UnreadableFile
+from registry.importing.refusals import UnreadableFile, corrupt, protected, too_large, unknown_format
 
 Cell = str | int | float | bool | date | datetime | time | timedelta | None
 
 MAX_FILE_BYTES = 128 * 1024 * 1024
-MAX_UNPACKED_BYTES = 1024 * 1024 * 1024
-# The reader of workbooks keeps a sheet as one rectangle, some 60 bytes a cell: a stray cell in the far corner would
-# take all memory. A register of half a million people with fifteen columns is within it.
-MAX_CELLS = 8_000_000
-MAX_COLUMNS = 2_000
 MAX_SHEETS = 2_000
 # Nothing that an office writes about one person is longer; the rest of such a cell is cut off.
 MAX_CELL_CHARS = 4_000
@@ -38,9 +32,6 @@ HEAD_ROWS = 2_000
 _ZIP = b"PK\x03\x04"
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _ENCRYPTED_STREAM = "EncryptedPackage".encode("utf-16-le")
-_ROW_NUMBER = re.compile(rb'<(?:x:)?row [^>]*?\br="(\d+)"')
-_FAR_COLUMN = re.compile(rb'\br="([A-Z]{3}|[B-Z][A-Z])\d+"')
-_SHEET_XML = re.compile(r"xl/worksheets/[^/]+\.xml$")
 
 
 class RawRow(NamedTuple):
@@ -78,11 +69,11 @@ def read_sheets(content: bytes) -> Iterator[Sheet]:
     if len(content) > MAX_FILE_BYTES:
         raise UnreadableFile("file_too_large")
     if content.startswith(_ZIP):
-        _check_archive(content)
+        check_archive(content)
         yield from _workbook(content)
     elif content.startswith(_OLE):
         if _ENCRYPTED_STREAM in content:
-            raise _protected()
+            raise protected()
         yield from _workbook(content)
     elif _looks_like_html(content):
         yield _html(content)
@@ -90,90 +81,11 @@ def read_sheets(content: bytes) -> Iterator[Sheet]:
         yield _text(content)
 
 
-def _protected() -> UnreadableFile:
-    return UnreadableFile("file_password_protected")
-
-
-def _corrupt() -> UnreadableFile:
-    return UnreadableFile("file_corrupt")
-
-
-def _unknown_format() -> UnreadableFile:
-    return UnreadableFile("file_format_unknown")
-
-
-def too_large() -> UnreadableFile:
-    return UnreadableFile("sheet_too_large")
-
-
-def _check_archive(content: bytes) -> None:
-    """Refuses archive bombs and sheets with a far stray cell before the workbook reader takes memory for
-    them."""
-    try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            members = archive.infolist()
-            if sum(member.file_size for member in members) > MAX_UNPACKED_BYTES or len(members) > 10_000:
-                raise too_large()
-            if any(member.flag_bits & 1 for member in members) or _ods_encrypted(archive):
-                raise _protected()
-            unpacked = 0
-            for member in members:
-                if _SHEET_XML.match(member.filename):
-                    unpacked += _check_extent(archive, member)
-                elif member.filename in ("content.xml", "xl/sharedStrings.xml"):
-                    unpacked += _true_size(archive, member)
-                if unpacked > MAX_UNPACKED_BYTES:
-                    raise too_large()
-    except UnreadableFile:
-        raise
-    # zipfile answers broken input with many classes of its own and of the decompressors
-    except Exception as error:
-        raise _corrupt() from error
-
-
-def _ods_encrypted(archive: zipfile.ZipFile) -> bool:
-    try:
-        with archive.open("META-INF/manifest.xml") as manifest:
-            return b"encryption-data" in manifest.read(1 << 20)
-    except KeyError:
-        return False
-
-
-def _true_size(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> int:
-    """How much a member unpacks to, whatever its own header says."""
-    size = 0
-    with archive.open(member) as stream:
-        while (chunk := stream.read(1 << 20)) and size <= MAX_UNPACKED_BYTES:
-            size += len(chunk)
-    return size
-
-
-def _check_extent(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> int:
-    rows = size = 0
-    columns = 1
-    tail = b""
-    with archive.open(member) as stream:
-        while chunk := stream.read(1 << 20):
-            size += len(chunk)
-            if size > MAX_UNPACKED_BYTES:
-                raise too_large()
-            window = tail + chunk
-            last = window.rfind(b"<row ")
-            if last >= 0 and (match := _ROW_NUMBER.match(window, last)):
-                rows = max(rows, int(match[1]))
-            for letters in set(_FAR_COLUMN.findall(window)):
-                columns = max(columns, functools.reduce(lambda n, ch: n * 26 + ch - 64, letters, 0))
-            tail = window[-200:]
-    if columns > MAX_COLUMNS or (columns > 52 and rows * columns > MAX_CELLS):
-        raise too_large()
-    return size
-
-
 def _workbook(content: bytes) -> Iterator[Sheet]:
     book = _native(lambda: CalamineWorkbook.from_filelike(io.BytesIO(content)))
     names = [m.name for m in book.sheets_metadata if m.typ == SheetTypeEnum.WorkSheet]
     if not names:
-        raise _unknown_format()
+        raise unknown_format()
     if len(names) > MAX_SHEETS:
         raise too_large()
     for name in names:
@@ -188,14 +100,14 @@ def _native(read: Callable[[], Any]) -> Any:
     try:
         return read()
     except PasswordError as error:
-        raise _protected() from error
+        raise protected() from error
     except CalamineError as error:
-        raise (_protected() if "password" in str(error).lower() else _corrupt()) from error
+        raise (protected() if "password" in str(error).lower() else corrupt()) from error
     # a panic of the native library is no Exception
     except BaseException as error:
         if isinstance(error, KeyboardInterrupt | SystemExit | MemoryError):
             raise
-        raise _corrupt() from error
+        raise corrupt() from error
 
 
 def _walk(sheet: Any) -> Iterator[RawRow]:
@@ -254,7 +166,7 @@ def _blank(cell: Cell) -> bool:
 def _text(content: bytes) -> Sheet:
     encoding = encoding_of(content)
     if encoding is None:
-        raise _unknown_format()
+        raise unknown_format()
 
     def walk() -> Iterator[RawRow]:
         try:
@@ -263,7 +175,7 @@ def _text(content: bytes) -> Sheet:
                     raise too_large()
                 yield _raw(number, 0, row)
         except TooLongField as error:
-            raise _corrupt() from error
+            raise corrupt() from error
 
     return Sheet(None, walk)
 
@@ -302,11 +214,11 @@ class _Tables(HTMLParser):
 def _html(content: bytes) -> Sheet:
     text = decode(content)
     if text is None:
-        raise _unknown_format()
+        raise unknown_format()
     tables = _Tables()
     tables.feed(text)
     if not tables.rows:
-        raise _unknown_format()
+        raise unknown_format()
     if any(len(row) > MAX_COLUMNS for row in tables.rows):
         raise too_large()
     rows = [_raw(n, 0, row) for n, row in enumerate(tables.rows, 1)]

@@ -33,3 +33,19 @@ class UnreadableFile(Exception):
         super().__init__(code)
         self.code = code
         self.message_ru = REFUSALS_RU[code]
+
+
+def protected() -> UnreadableFile:
+    return UnreadableFile("file_password_protected")
+
+
+def corrupt() -> UnreadableFile:
+    return UnreadableFile("file_corrupt")
+
+
+def unknown_format() -> UnreadableFile:
+    return UnreadableFile("file_format_unknown")
+
+
+def too_large() -> UnreadableFile:
+    return UnreadableFile("sheet_too_large")

@@ -22,8 +22,7 @@ from registry.importing.mapping import Mapping
 from registry.importing.names import match_key
 from registry.importing.opening import open_registers, reading_of
 from registry.importing.organisation_index import IndexedOrganisation, OrganisationIndex
-from registry.importing.reading import too_large
-from registry.importing.refusals import UnreadableFile
+from registry.importing.refusals import UnreadableFile, too_large
 from registry.importing.registers import ParsedRow
 
 FRAME = struct.Struct(">cI")

@@ -1,8 +1,10 @@
-"""The decision for every row of a set of registers."""
+"""The decision for every row as a clerk would come to it, one row after another: what the import in sets must equal."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
 from registry.importing.mapping import NO_MAPPING, Mapping
 from registry.importing.messages import duplicate_message
@@ -12,7 +14,6 @@ from registry.importing.organisation_index import OrganisationIndex
 from registry.importing.outcomes import (
     FileRefusal,
     FileResult,
-    KnownPerson,
     RowOutcome,
     RowRef,
     SheetReading,
@@ -28,6 +29,21 @@ class SourceFile:
 
     name: str
     content: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class KnownPerson:
+    """A person already in the base: `organisation_id` is where they are a member now."""
+
+    id: str
+    last: str
+    first: str
+    patronymic: str
+    birth_date: date
+    organisation_id: str
+    card_number: str | None = None
+    phone: str | None = None
+    email: str | None = None
 
 
 _People = PeopleIndex[RowRef | str]
@@ -137,3 +153,36 @@ def _entry_of_known(known: KnownPerson) -> Entry[RowRef | str]:
         known.card_number,
         (known.phone, known.email),
     )
+
+
+def build_report(results: Iterable[FileResult]) -> dict[str, Any]:
+    """`files.{name}.rows[{sheet, row, outcome, reason, of}]` with `data_rows`, and `totals` by outcome
+    and reason.
+
+    No personal data is in it. A refused file has `refusal: {code, message}` and no rows.
+    """
+    files: dict[str, Any] = {}
+    totals: Counter[str] = Counter({"accepted": 0, "rejected": 0, "duplicate": 0})
+    for result in results:
+        entry: dict[str, Any] = {"rows": [_row(row) for row in result.rows], "data_rows": len(result.rows)}
+        if result.refusal:
+            entry["refusal"] = {"code": result.refusal.code, "message": result.refusal.message_ru}
+            totals["files_refused"] += 1
+        files[result.name] = entry
+        for row in result.rows:
+            totals[row.outcome] += 1
+            if row.reason:
+                totals[row.reason] += 1
+    totals["files"] = len(files)
+    return {"files": files, "totals": dict(sorted(totals.items()))}
+
+
+def _row(row: RowOutcome) -> dict[str, Any]:
+    return {
+        "sheet": row.sheet,
+        "row": row.row,
+        "outcome": row.outcome,
+        "reason": row.reason,
+        "of": [row.of.file, row.of.sheet, row.of.row] if row.of else None,
+        "of_person": row.of_person,
+    }
