@@ -136,8 +136,9 @@ def _most_even(lines: list[str], delimiters: str) -> str | None:
         width, times = max(widths.items(), key=lambda item: (item[1] * (item[0] > 1), item[0]), default=(0, 0))
         # rare delimiters must split nearly every line: «/» and «:» stand in texts too
         if width > 1 and (delimiter in _DELIMITERS or (width > 2 and times * 5 > len(rows) * 4)):
-            # evenness first; the width settles it between delimiters that are equally even
-            score = times / len(rows) + min(width, 30) / 100
+            # cells left out at a line's end make the right delimiter uneven, commas in addresses the wrong one even
+            near = sum(count for other, count in widths.items() if 1 < other and width - 3 <= other <= width)
+            score = near / len(rows) + min(width, 30) / 30
             # between two quoted fields stands nothing but the delimiter
             score += sum(f'"{delimiter}"' in line for line in lines) / len(lines)
             if score > best_score:
