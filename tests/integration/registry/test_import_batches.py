@@ -1,6 +1,7 @@
 """A batch: gone on with after a kill, judged as the pure engine judges, taken back."""
 
 import asyncio
+import json
 import os
 import random
 import signal
@@ -17,6 +18,7 @@ from uuid_utils.compat import uuid7
 
 from common.db import Database
 from common.events.registry import MemberAdmitted, MemberRetracted
+from common.outbox import publish, shard_of
 from common.settings import Settings
 from common.testing import eventually
 from registry import rules
@@ -262,3 +264,24 @@ def test_the_operator_corrects_the_columns_and_takes_an_import_back(
     assert (back.exit_code, "retracted" in back.output) == (0, True), back.output
     again = cli.invoke(import_app, ["rollback", batch])
     assert (again.exit_code, "nothing to roll back" in again.output) == (1, True)
+
+
+async def test_events_written_in_a_set_are_as_those_written_one_by_one(
+    database: Database, school: Organisation, tmp_path: Path
+) -> None:
+    path = tmp_path / "a.csv"
+    path.write_bytes(register([(f"{name} Анна Львовна", "01.02.1980", "P1", "", "") for name in _SURNAMES]))
+    await import_members(database, [path], AS_OF, now=NOW)
+    async with database.sessions.begin() as session:
+        ours = (await session.execute(sa.text("select shard, topic, key, payload, headers from outbox"))).all()
+        publish(session, MemberAdmitted.model_validate_json(ours[0].payload))
+    async with database.sessions() as session:
+        *_, one = (await session.execute(sa.text("select * from outbox order by id"))).all()
+    assert len(ours) == len({row.headers["ce_id"] for row in ours}) == len(_SURNAMES)
+    for row in ours:
+        assert (row.shard, row.topic) == (shard_of(row.key, 4), one.topic)
+        assert row.headers["ce_subject"] == row.key
+        assert (row.headers.keys(), row.headers["ce_sequence"]) == (one.headers.keys(), "1")
+    assert json.loads(ours[0].payload) == json.loads(one.payload)
+    same = ("ce_type", "ce_source", "ce_dataschema", "ce_specversion", "content-type")
+    assert [ours[0].headers[name] for name in same] == [one.headers[name] for name in same]

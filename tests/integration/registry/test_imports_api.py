@@ -12,6 +12,7 @@ from fastapi import FastAPI
 from common.auth import Role
 from common.db import Database
 from common.events.registry import MemberAdmitted, MemberRetracted
+from common.jobs import Running
 
 Work = Callable[[], Awaitable[None]]
 SCHOOL = "Берёзовская СОШ № 2"
@@ -265,6 +266,49 @@ async def test_an_upload_sent_again_with_its_key_makes_one_import(world: Any, wo
         "/v1/imports", files=[("files", ("a.csv", b"x"))], data={"as_of": "2021-01-01"}, headers=school
     )
     assert (other.status_code, other.json()["code"]) == (409, "idempotency_key_reused")
+
+
+async def test_a_commit_whose_worker_died_goes_on_with_the_files_that_are_not_in(
+    world: Any, work: Work, published: Any, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("registry.commands.importing.GROUP_ROWS", 1)
+    town = world.staff("territorial_staff", world.town)
+    people = [("Иванова Анна", "1980-02-01"), ("Петрова Вера", "1981-03-02"), ("Серова Нина", "1982-04-03")]
+    contents = [f"ФИО;Дата рождения;ППО\n{name} Петровна;{born};{SCHOOL}\n".encode() for name, born in people]
+    answer = await world.client.post(
+        "/v1/imports",
+        files=[("files", (f"{n}.csv", content)) for n, content in enumerate(contents)],
+        data={"as_of": "2021-01-01"},
+        headers=town,
+    )
+    await work()
+    path = f"/v1/imports/{answer.json()['import_id']}"
+    await world.client.post(f"{path}/commit", headers=town)
+    holds = 0
+    hold = Running.hold
+
+    async def die_at_the_second(self: Running, session: Any) -> None:
+        nonlocal holds
+        holds += 1
+        if holds == 4:  # a group and its annotated copy have been held before
+            raise OSError("the network is gone")
+        await hold(self, session)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Running, "hold", die_at_the_second)
+        await work()
+    before = len(await published(MemberAdmitted))
+    assert 0 < before < 3
+    async with database.sessions.begin() as session:
+        await session.execute(
+            sa.text("update job set leased_until = now() - interval '1 s' where state = 'running'")
+        )
+    await work()
+    seen = (await world.client.get(path, headers=town)).json()
+    assert (seen["state"], seen["totals"]["accepted"]) == ("imported", 3)
+    assert [file["status"] for file in seen["files"]] == ["imported"] * 3
+    assert len({event.member_id for event in await published(MemberAdmitted)}) == 3
+    assert len(await published(MemberAdmitted)) == 3
 
 
 async def test_what_is_no_register_and_what_is_too_large_is_said_with_a_code(world: Any, work: Work) -> None:
