@@ -10,6 +10,7 @@ from registry.api.imports import LARGEST_UPLOAD, UPLOAD
 from registry.commands import import_jobs
 from registry.config import RegistrySettings
 from registry.models import Table
+from registry.rounds import PERSONAL_DATA_ROUNDS
 
 
 def subscriptions(_settings: RegistrySettings) -> list[Subscription]:
@@ -27,6 +28,7 @@ service = Service(
     migrations=Path(__file__).parent.parent / "migrations",
     large_bodies={UPLOAD: LARGEST_UPLOAD},
     jobs=import_jobs.JOBS,
+    rounds=PERSONAL_DATA_ROUNDS,
 )
 
 if __name__ == "__main__":

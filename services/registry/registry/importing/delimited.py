@@ -137,7 +137,7 @@ def _most_even(lines: list[str], delimiters: str) -> str | None:
         # rare delimiters must split nearly every line: «/» and «:» stand in texts too
         if width > 1 and (delimiter in _DELIMITERS or (width > 2 and times * 5 > len(rows) * 4)):
             # cells left out at a line's end make the right delimiter uneven, commas in addresses the wrong one even
-            near = sum(count for other, count in widths.items() if 1 < other and width - 3 <= other <= width)
+            near = sum(count for other, count in widths.items() if other > 1 and width - 3 <= other <= width)
             score = near / len(rows) + min(width, 30) / 30
             # between two quoted fields stands nothing but the delimiter
             score += sum(f'"{delimiter}"' in line for line in lines) / len(lines)

@@ -84,6 +84,7 @@ class ImportRow(Table, table=True):
     __tablename__ = "import_row"
     __table_args__: ClassVar[Any] = (
         sa.Index("import_row_member", "member_id", postgresql_where=sa.text("member_id is not null")),
+        sa.Index("import_row_of_member", "of_member_id", postgresql_where=sa.text("of_member_id is not null")),
     )
 
     batch_id: UUID = Field(primary_key=True)

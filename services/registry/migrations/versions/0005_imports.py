@@ -6,8 +6,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-revision: str = "0004"
-down_revision: str | None = "0003"
+revision: str = "0005"
+down_revision: str | None = "0004"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 
@@ -101,6 +101,13 @@ def upgrade() -> None:
         ["member_id"],
         unique=False,
         postgresql_where=sa.text("member_id is not null"),
+    )
+    op.create_index(
+        "import_row_of_member",
+        "import_row",
+        ["of_member_id"],
+        unique=False,
+        postgresql_where=sa.text("of_member_id is not null"),
     )
     op.create_table(
         "import_mapping",
