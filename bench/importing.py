@@ -34,8 +34,10 @@ class ImportTrial:
 
     def __init__(self, servers: Servers, count: int) -> None:
         self._servers, self._count = servers, count
-        self._dsn = servers.dsn(DATABASE)
-        self._settings = Settings(database_url=SecretStr(servers.postgres.url(DATABASE)), jwks_url="file:///none")
+        self._dsn = _of_run(servers.dsn(TEMPLATE))
+        self._settings = Settings(
+            database_url=SecretStr(_of_run(servers.postgres.url(TEMPLATE))), jwks_url="file:///none"
+        )
         self._files: list[Path] = []
         self._dumps: dict[str, Path] = {}
         self.peak_mib = 0.0
@@ -78,7 +80,7 @@ class ImportTrial:
         connection = await asyncpg.connect(self._servers.postgres.admin_url("postgres").replace("+asyncpg", ""))
         try:
             await connection.execute(f"drop database if exists {DATABASE} with (force)")
-            await connection.execute(f"create database {DATABASE} template {TEMPLATE}")
+            await connection.execute(f"create database {DATABASE} template {TEMPLATE} owner {TEMPLATE}")
         finally:
             await connection.close()
 
@@ -108,6 +110,11 @@ class ImportTrial:
             return self._count / (time.perf_counter() - begun)
         finally:
             await connection.close()
+
+
+def _of_run(url: str) -> str:
+    """The same server and owner, the database of one turn."""
+    return f"{url.rsplit('/', 1)[0]}/{DATABASE}"
 
 
 @contextlib.contextmanager
