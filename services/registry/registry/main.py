@@ -10,6 +10,8 @@ from common.consumers import Subscription
 from common.main import run
 from common.rounds import Round
 from registry.api import ROUTERS
+from registry.api.imports import LARGEST_UPLOAD, UPLOAD
+from registry.commands import import_jobs
 from registry.commands.operations.asking import carry_out_due
 from registry.config import RegistrySettings
 from registry.models import Table
@@ -34,6 +36,8 @@ service = Service(
     subscriptions=subscriptions,
     metadata=Table.metadata,
     migrations=Path(__file__).parent.parent / "migrations",
+    large_bodies={UPLOAD: LARGEST_UPLOAD},
+    jobs=import_jobs.JOBS,
     rounds=[Round("organisation_operations", timedelta(minutes=1), carry_out_operations), *PERSONAL_DATA_ROUNDS],
 )
 

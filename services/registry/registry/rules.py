@@ -9,6 +9,7 @@ from typing import Any
 
 from registry import errors
 from registry.consent_texts import TEXTS, ConsentText
+from registry.importing.names import match_key as match_key
 from registry.importing.texts import fold
 from registry.models import Application, Member, Organisation, Transfer
 
@@ -104,12 +105,6 @@ def search_words(text: str) -> list[str]:
 def search_name(name: str) -> str:
     """What is stored for the search: the words between spaces, one at both ends."""
     return f" {' '.join(search_words(name))} "
-
-
-def match_key(last_name: str, first_name: str, patronymic: str | None, birth_date: date) -> str:
-    """Equal for two spellings of one person: letters folded, the order of the parts left out of account."""
-    parts = sorted(part for part in map(fold, (last_name, first_name, patronymic or "")) if part)
-    return f"{birth_date.isoformat()} {' '.join(parts)}"
 
 
 def follow_hash(follow_code: str) -> bytes:
