@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant
 
-from cashback import ledger
+from cashback import audit, ledger
 from cashback.commands import campaigns, participation
 from cashback.ledger import Kind, Ref
 from cashback.models import Card, Member
@@ -165,7 +165,7 @@ class Programme(RuleBasedStateMachine):
 
     @invariant()
     def the_ledger_is_sound(self) -> None:
-        verification = self.run(ledger.verify)
+        verification = self.run(audit.verify)
         assert verification.sound, verification
 
     @invariant()

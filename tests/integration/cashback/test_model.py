@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule, run_state_machine_as_test
 
 from cashback.commands import payouts, purchases
+from cashback.commands.reports import Report
 from common.settings import Settings
 from tests.integration.cashback.programme import BOUGHT, NOW, Bought, Paid, Programme
 
@@ -56,7 +57,7 @@ class History(Programme):
             refusal = "basket_too_small"
         elif what.budget is not None and accrued > what.budget - self.cashback_of(what):
             refusal = "campaign_budget_spent"
-        report = purchases.Report(self.clicks[who, what.id], order, line, amount, None, BOUGHT)
+        report = Report(order, line, click_id=self.clicks[who, what.id], amount=amount, purchased_at=BOUGHT)
         done = self.expect(
             refusal, lambda session: purchases.report_purchase(session, self.partner, report, 30, NOW)
         )
