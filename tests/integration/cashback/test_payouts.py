@@ -7,7 +7,7 @@ from uuid import UUID
 
 import pytest
 
-from cashback.commands import payouts
+from cashback.commands import expiry
 from common.db import Database
 from common.events.cashback import PayoutFailed, PayoutRequested, PayoutSettled
 
@@ -119,7 +119,7 @@ async def test_who_has_left_is_paid_until_a_day_and_then_the_balance_expires(
 
     async def expire(on: str) -> int:
         async with database.sessions.begin() as session:
-            return await payouts.expire_balances(session, date.fromisoformat(on), 365)
+            return await expiry.expire_balances(session, date.fromisoformat(on), 365)
 
     assert await expire("2022-06-01") == 0
     assert [await expire("2022-06-02"), await expire("2022-06-02")] == [1, 0]
@@ -129,4 +129,4 @@ async def test_who_has_left_is_paid_until_a_day_and_then_the_balance_expires(
 
 async def test_participants_balances_never_expire(world: Any, member_id: UUID, database: Database) -> None:
     async with database.sessions.begin() as session:
-        assert await payouts.expire_balances(session, date(2099, 1, 1), 0) == 0
+        assert await expiry.expire_balances(session, date(2099, 1, 1), 0) == 0
