@@ -78,7 +78,8 @@ class Year:
         day = end
         while self.arriving or self.files_late or any(shop.diary or shop.unheard for shop in self.shops):
             if day > end + timedelta(400):
-                self.wrong.append("messages are still unheard after all this time")
+                unheard = [(shop.code, list(shop.unheard)[:5], list(shop.diary)[:5]) for shop in self.shops]
+                self.wrong.append(f"still unheard after all this time: {unheard}")
                 break
             await self.a_day(day, [])
             day += timedelta(1)
@@ -179,7 +180,7 @@ class Year:
         for _ in range(2 if self.faults.chance(0.05, "records sent twice") else 1):
             self.arriving.setdefault(day + timedelta(self.faults.days_late()), []).append(record)
 
-    async def a_day(self, day: date, people: list[Person]) -> None:
+    async def arrive(self, day: date) -> None:
         records = self.arriving.pop(day, [])
         self.dice.shuffle(records)
         by_topic: dict[str, list[Record]] = {}
@@ -188,6 +189,9 @@ class Year:
         for same in by_topic.values():
             for first in range(0, len(same), BATCH):
                 await self.deliver(same[first : first + BATCH])
+
+    async def a_day(self, day: date, people: list[Person]) -> None:
+        await self.arrive(day)
         for person in people:
             if person.joins_on <= day and (person.leaves_on is None or day < person.leaves_on):
                 await self.live(person, day)
@@ -197,6 +201,7 @@ class Year:
                 self.dice.shuffle(messages)
             for message in messages:
                 await self.tell(shop, message, day)
+            await self.arrive(day)
             await self.nightly_file(shop, day)
         for item in self.files_late.pop(day, []):
             await self.take_file(*item, day)
