@@ -13,7 +13,7 @@ from cashback import ledger
 from cashback.commands import rows
 from cashback.commands.decisions import Decisions, Taken, as_it_stood
 from cashback.commands.reports import Key, Line, Report, Source, Told
-from cashback.errors import ReportTakenOtherwise
+from cashback.errors import ReportOvertaken, ReportTakenOtherwise
 from cashback.models import Purchase
 from common.errors import BusinessError
 
@@ -47,7 +47,7 @@ async def take_reports(
                 return await _take(session, partner, reports, source, click_days, now)
         except _Overtaken:
             continue
-    raise TimeoutError("reports of the same lines keep overtaking each other")
+    raise ReportOvertaken
 
 
 async def _take(
