@@ -151,7 +151,8 @@ def test_each_key_is_given_to_the_service_that_needs_it_and_to_no_other(compose:
         if spec.get("secrets")
     }
 
-    of_cards, of_cashback = {"card_signing_key", "card_number_key"}, {"pairwise_key"}
+    of_cards = {"card_signing_key", "card_number_key", "card_factory_certificate"}
+    of_cashback = {"pairwise_key", "ledger_key"}
     roles = ("migrate", "api", "worker")
     assert holders == {f"cards-{role}": of_cards for role in roles} | {
         f"cashback-{role}": of_cashback for role in roles
