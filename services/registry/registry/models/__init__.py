@@ -2,8 +2,9 @@
 
 from common.tables import add_kernel_tables
 from registry.models.base import Table
-from registry.models.joining import Application, Consent, Transfer
+from registry.models.joining import Application, Consent, FollowCode, Transfer
 from registry.models.members import Member, Membership, Person
+from registry.models.offices import MemberDecision, OfficeTerm
 from registry.models.organisations import Organisation, OrganisationPeriod
 from registry.models.records import AccessLog, ImportFile
 
@@ -13,9 +14,12 @@ __all__ = [
     "AccessLog",
     "Application",
     "Consent",
+    "FollowCode",
     "ImportFile",
     "Member",
+    "MemberDecision",
     "Membership",
+    "OfficeTerm",
     "Organisation",
     "OrganisationPeriod",
     "Person",
