@@ -149,6 +149,39 @@ class MembershipEnded(BusinessError):
         super().__init__("The membership has ended; the person joins again with an application.")
 
 
+class MembershipInForce(BusinessError):
+    code = "membership_in_force"
+
+    def __init__(self) -> None:
+        super().__init__("The membership has not ended; there is nothing to reinstate.")
+
+
+class BackdatedTooFar(BusinessError):
+    status = 422
+    code = "backdated_too_far"
+
+    def __init__(self, days: int) -> None:
+        super().__init__(f"A change is recorded within {days} days; ask your region to record an older one.")
+
+
+class ReasonRequired(BusinessError):
+    status = 422
+    code = "reason_required"
+
+    def __init__(self) -> None:
+        super().__init__("A correction of name, birth date or sex needs its reason; give it.")
+
+
+class PurposeRequired(BusinessError):
+    status = 422
+    code = "purpose_required"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Say in the header X-Purpose why you read personal data; the words are in /docs."
+        )
+
+
 class ContactsOnly(Forbidden):
     code = "contacts_only"
 
@@ -168,7 +201,7 @@ class TransferOpen(BusinessError):
     code = "transfer_open"
 
     def __init__(self) -> None:
-        super().__init__("A transfer of this member waits for its decision until its deadline; wait for it.")
+        super().__init__("A transfer of this member waits for its decision; wait for it, or cancel it first.")
 
 
 class TransferDecided(BusinessError):
@@ -178,11 +211,18 @@ class TransferDecided(BusinessError):
         super().__init__("The transfer was decided before; release the member again if needed.")
 
 
-class TransferExpired(BusinessError):
-    code = "transfer_expired"
+class TransferEscalated(BusinessError):
+    code = "transfer_escalated"
 
     def __init__(self) -> None:
-        super().__init__("The deadline of this transfer has passed; ask for the member to be released again.")
+        super().__init__("The deadline has passed: the organisation above both ends decides, or gives more time.")
+
+
+class TransferNotEscalated(BusinessError):
+    code = "transfer_not_escalated"
+
+    def __init__(self) -> None:
+        super().__init__("The receiving organisation still has time; only a transfer past its deadline gets more.")
 
 
 class TransferToSame(BusinessError):
@@ -200,3 +240,43 @@ class RegistryChanged(BusinessError):
             f"While {file} was read, one of its people was admitted or one of its organisations closed; "
             "import again: files that are done are left out."
         )
+
+
+class OfficeHeld(BusinessError):
+    code = "office_held"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "On some of these days the office is held already; end that term first or choose other days."
+        )
+
+
+class HolderElsewhere(BusinessError):
+    code = "holder_elsewhere"
+
+    def __init__(self) -> None:
+        super().__init__("The member belongs to no organisation under this one; elect one of its own members.")
+
+
+class TermTooLong(BusinessError):
+    status = 422
+    code = "term_too_long"
+
+    def __init__(self, years: int) -> None:
+        super().__init__(
+            f"A term lasts {years} years at most, and must end after it begins; give another last day."
+        )
+
+
+class TermOver(BusinessError):
+    code = "term_over"
+
+    def __init__(self) -> None:
+        super().__init__("This term is over; record a new election.")
+
+
+class OwnPowers(Forbidden):
+    code = "own_powers"
+
+    def __init__(self) -> None:
+        super().__init__("Chairs and deputies are recorded by the organisation above theirs; ask them.")

@@ -61,6 +61,16 @@ class Application(Table, table=True):
             "member_id": self.member_id,
         }
 
+    @classmethod
+    def of_code(cls, follow_hash: bytes) -> sa.Select[tuple[UUID]]:
+        """The id of the application that a code, given by its hash, is the key of."""
+        table: sa.Table = cls.__table__  # type: ignore[attr-defined]
+        codes: sa.Table = FollowCode.__table__  # type: ignore[attr-defined]
+        further = sa.select(codes.c.application_id).where(codes.c.follow_hash == follow_hash)
+        return sa.select(table.c.application_id).where(
+            sa.or_(table.c.follow_hash == follow_hash, table.c.application_id.in_(further))
+        )
+
 
 class FollowCode(Table, table=True):
     """A further code of an application, given to who sent the very same application again."""

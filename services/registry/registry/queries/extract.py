@@ -7,7 +7,18 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from registry.models import AccessLog, Application, Consent, Member, Membership, Person, Table, Transfer
+from registry.models import (
+    AccessLog,
+    Application,
+    Consent,
+    Member,
+    MemberDecision,
+    Membership,
+    OfficeTerm,
+    Person,
+    Table,
+    Transfer,
+)
 
 
 async def extract(session: AsyncSession, member_id: UUID) -> dict[str, Any]:
@@ -26,6 +37,8 @@ async def extract(session: AsyncSession, member_id: UUID) -> dict[str, Any]:
         "consents": await _rows(session, Consent, col(Consent.member_id).in_(ids)),
         "applications": [{k: v for k, v in row.items() if k != "follow_hash"} for row in applications],
         "transfers": await _rows(session, Transfer, col(Transfer.member_id).in_(ids)),
+        "offices": await _rows(session, OfficeTerm, col(OfficeTerm.member_id).in_(ids)),
+        "decisions": await _rows(session, MemberDecision, col(MemberDecision.member_id).in_(ids)),
         "accesses": [
             {"at": access["at"], "by": access["subject"], "action": access["action"], "purpose": access["purpose"]}
             for access in await _rows(session, AccessLog, col(AccessLog.whose).op("&&")(about))
