@@ -1,198 +1,130 @@
-"""Every route, every role, own and foreign organisations: taken from the application itself."""
+"""Every route, every role, own, foreign and higher organisations: taken from the application itself."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from fastapi import FastAPI
-from fastapi.dependencies.models import Dependant
-from fastapi.routing import APIRoute
 
 from common.auth import STAFF, Role
-from registry.main import service as registry
+from common.db import Database
+from tests.integration.registry.routes import DAY, SECRETS, Requests
+from tests.walker import Call, Caller, Walk
 
 PUBLIC = {
+    "GET /v1/public/regions",
     "GET /v1/public/organisations",
     "GET /v1/public/consent-texts",
+    "GET /v1/public/application",
+    "POST /v1/public/application/withdraw",
     "POST /v1/applications",
-    "GET /v1/applications/status/{follow_code}",
 }
-DAY = {"effective_on": "2021-06-01"}
-BODIES: dict[str, dict[str, Any]] = {
-    "POST /v1/organisations": {"kind": "primary", "name": "Новая", "effective_on": "2021-01-01"},
-    "PATCH /v1/organisations/{organisation_id}": {"employed": 7, **DAY},
-    "POST /v1/organisations/{organisation_id}/move": {"reason": "Так решено", **DAY},
-    "POST /v1/organisations/{organisation_id}/close": {"reason": "Так решено", **DAY},
-    "POST /v1/applications/{application_id}/admit": {"protocol_number": "3", **DAY},
-    "POST /v1/applications/{application_id}/decline": {"reason": "Так решено"},
-    "PATCH /v1/members/{member_id}": {"phone": "+79130000000", **DAY},
-    "POST /v1/members/{member_id}/leave": DAY,
-    "POST /v1/members/{member_id}/expel": {"reason": "Так решено", **DAY},
-    "POST /v1/members/{member_id}/consents": {"purpose": "bonus", "channel": "paper"},
-    "POST /v1/members/{member_id}/consents/{purpose}/withdraw": {},
-    "POST /v1/transfers": DAY,
-    "POST /v1/transfers/{transfer_id}/accept": DAY,
-    "POST /v1/transfers/{transfer_id}/refuse": {"reason": "Так решено"},
-}
+EVERYWHERE = frozenset({"own", "above", "foreign"})
 
 
-def roles_of(dependant: Dependant) -> frozenset[Role]:
-    for dependency in dependant.dependencies:
-        roles = getattr(dependency.call, "required_roles", frozenset()) or roles_of(dependency)
-        if roles:
-            return frozenset(roles)
-    return frozenset()
+@pytest.fixture
+async def walk(app: FastAPI, world: Any, database: Database) -> Walk:
+    """A unit of a university is «own», the university is «above» it, a school of another region is «foreign».
+
+    Members come and go between these and a fourth place, which nobody but the centre reaches.
+    """
+    unit = await world.organisation("structural_unit", world.university)
+    schools = []
+    for _ in ("foreign", "elsewhere"):
+        region = await world.organisation("regional", world.root)
+        schools.append(await world.organisation("primary", await world.organisation("territorial", region)))
+    foreign, elsewhere = schools
+    places = {"own": unit, "above": world.university, "foreign": foreign}
+
+    def staff(role: Role, scope: UUID | None) -> Callable[[Call], Mapping[str, str]]:
+        return lambda _call: world.staff(role, scope)
+
+    def caller(role: Role, scope: UUID | None, *reach: str, name: str | None = None) -> Caller:
+        sees = role != Role.AUDITOR
+        return Caller(name or role.value, role, staff(role, scope), frozenset(reach), sees_names=sees)
+
+    callers = [
+        Caller("nobody", None, lambda _call: {}),
+        caller(Role.FEDERAL_STAFF, None, *EVERYWHERE),
+        caller(Role.REGIONAL_STAFF, world.region, "own", "above"),
+        caller(Role.TERRITORIAL_STAFF, world.university, "own", "above"),
+        caller(Role.PRIMARY_STAFF, unit, "own"),
+        caller(Role.PRIMARY_STAFF, None, name="primary_staff of no organisation"),
+        caller(Role.AUDITOR, None, *EVERYWHERE, name="auditor of all"),
+        caller(Role.AUDITOR, unit, "own"),
+        caller(Role.INTERNAL_APP, None, *EVERYWHERE, name="internal_app of all"),
+        caller(Role.INTERNAL_APP, unit, "own"),
+        Caller("partner", Role.PARTNER, lambda _call: world.issuer.bearer("partner", partner="books")),
+        Caller("the member", Role.MEMBER, lambda call: world.self(call.member or str(uuid4())), EVERYWHERE),
+        Caller("another member", Role.MEMBER, lambda _call: world.self(str(uuid4()))),
+    ]
+    extend = "POST /v1/transfers/{transfer_id}/extend"
+    return Walk(
+        app,
+        world.client,
+        Requests(world, database, places, elsewhere).builders(),
+        callers,
+        marks={name: [f'"organisation_id":"{key}"'] for name, key in places.items()},
+        secrets=SECRETS,
+        # Both ends of that transfer meet in the centre alone: the levels below it are not asked.
+        answers={
+            (extend, role, place): (409, "transfer_escalated")
+            for role, place in [
+                *(("regional_staff", place) for place in ("own", "above")),
+                *(("territorial_staff", place) for place in ("own", "above")),
+                ("primary_staff", "own"),
+            ]
+        },
+    )
 
 
-def routes(app: FastAPI) -> Iterator[tuple[str, frozenset[Role]]]:
-    """Every route that the application's own document names, and who may call it."""
-    known = {
-        f"{method} {route.path}": roles_of(route.dependant)
-        for router in registry.routers
-        for route in router.routes
-        if isinstance(route, APIRoute)
-        for method in route.methods or ()
-    }
-    for path, operations in app.openapi()["paths"].items():
-        for method in operations:
-            yield f"{method.upper()} {path}", known[f"{method.upper()} {path}"]
+def test_the_public_routes_and_no_others_need_no_token(walk: Walk) -> None:
+    assert {route for route, roles in walk.routes() if not roles} == PUBLIC
 
 
+def test_only_staff_and_members_write(walk: Walk) -> None:
+    for route, roles in walk.routes():
+        if not route.startswith("GET"):
+            assert roles <= {*STAFF, Role.MEMBER}, route
+
+
+@pytest.mark.timeout(400)
+async def test_each_role_reaches_what_is_its_own_by_every_route_and_nothing_else(walk: Walk) -> None:
+    calls = await walk.whole()
+    assert calls == len(list(walk.routes())) * len(walk.callers) * 3
+
+
+async def test_a_new_route_without_a_builder_fails_the_walk(walk: Walk) -> None:
+    forgotten = {route: build for route, build in walk.builders.items() if route != "GET /v1/offices"}
+    with pytest.raises(AssertionError, match="routes and builders differ"):
+        await replace(walk, builders=forgotten).whole()
+
+
+async def test_the_walk_finds_a_scope_that_is_not_cut_and_a_name_that_is_told(walk: Walk) -> None:
+    """The check itself is checked: with callers who are said to reach less, and to see less, than they do."""
+    (federal,) = [caller for caller in walk.callers if caller.role is Role.FEDERAL_STAFF]
+    lesser = replace(federal, reach=frozenset({"own"}), sees_names=False)
+    with pytest.raises(AssertionError) as found:
+        await replace(walk, callers=[lesser]).whole()
+    faults = str(found.value)
+    assert "GET /v1/members/{member_id} as federal_staff at foreign: (200, '') instead of (404" in faults
+    assert "GET /v1/members as federal_staff at own: lists" in faults
+    assert "GET /v1/members as federal_staff at own: tells Преображенская" in faults
+
+
+@dataclass(frozen=True)
 class Place:
-    """One of two far-apart parts of the tree, with what the routes act on."""
-
-    def __init__(self, world: Any, town: Any, school: Any) -> None:
-        self.world, self.town, self.school = world, town, school
-
-    async def fill(self, route: str, sender: "Place") -> tuple[str, dict[str, Any]]:
-        """The route's path and body with fresh resources of this place; transfers come from `sender`."""
-        method, path = route.split(" ")
-        body = dict(BODIES.get(route, {}))
-        if "{organisation_id}" in path:
-            written = method != "GET"
-            key = await self.world.organisation("primary", self.town) if written else self.school
-            path = path.replace("{organisation_id}", str(key))
-        if "{application_id}" in path:
-            receipt = await self.world.apply(self.school)
-            path = path.replace("{application_id}", receipt["application_id"])
-        if "{transfer_id}" in path:
-            transfer = {
-                "member_id": await self.world.member(sender.school),
-                "to_organisation_id": str(self.school),
-                "effective_on": "2021-05-20",
-            }
-            made = await self.world.client.post("/v1/transfers", json=transfer, headers=self.world.federal)
-            path = path.replace("{transfer_id}", made.json()["transfer_id"])
-        if "{member_id}" in path or route == "POST /v1/transfers":
-            member = await self.world.member(self.school)
-            path = path.replace("{member_id}", member).replace("{purpose}", "cards")
-            if route == "POST /v1/transfers":
-                body |= {"member_id": member, "to_organisation_id": str(self.world.university)}
-        if route.endswith("/move"):
-            body["parent_id"] = str(self.town)
-        if route == "POST /v1/organisations":
-            body |= {"parent_id": str(self.town), "code": f"N{uuid4()}"}
-        return path, body
-
-    async def send(self, route: str, headers: dict[str, str], sender: "Place") -> Any:
-        path, body = await self.fill(route, sender)
-        method = route.split(" ")[0]
-        if method == "PATCH":
-            headers = {**headers, "If-Match": '"1"'}
-        if method == "GET":
-            return await self.world.client.get(path, headers=headers)
-        return await getattr(self.world.client, method.lower())(path, json=body, headers=headers)
+    town: UUID
+    school: UUID
 
 
 @pytest.fixture
 async def places(world: Any) -> tuple[Place, Place]:
     region = await world.organisation("regional", world.root)
     town = await world.organisation("territorial", region)
-    return Place(world, world.town, world.school), Place(world, town, await world.organisation("primary", town))
-
-
-def test_the_public_routes_and_no_others_need_no_token(app: FastAPI) -> None:
-    assert {route for route, roles in routes(app) if not roles} == PUBLIC
-
-
-def test_each_route_that_takes_a_body_is_walked(app: FastAPI) -> None:
-    writing = {route for route, roles in routes(app) if roles and not route.startswith("GET")}
-    assert writing == set(BODIES)
-
-
-def test_only_staff_and_members_write(app: FastAPI) -> None:
-    for route, roles in routes(app):
-        if not route.startswith("GET"):
-            assert roles <= {*STAFF, Role.MEMBER}, route
-
-
-async def test_without_a_token_or_the_role_nothing_is_told(app: FastAPI, world: Any, places: Any) -> None:
-    own, _ = places
-    for route, roles in routes(app):
-        if not roles:
-            continue
-        path, body = route.split(" ")[1], BODIES.get(route)
-        for name in ("organisation_id", "application_id", "member_id", "transfer_id"):
-            path = path.replace(f"{{{name}}}", str(own.school))
-        path = path.replace("{purpose}", "cards")
-        method = route.split(" ")[0]
-        key = {"Idempotency-Key": f"{route}"}
-
-        async def send(headers: dict[str, str], call: Any = (method, path, body, key)) -> Any:
-            method, path, body, key = call
-            return await world.client.request(method, path, json=body, headers={**key, **headers})
-
-        answer = await send({})
-        assert (answer.status_code, answer.json()["code"]) == (401, "token_required"), route
-        for role in set(Role) - roles:
-            answer = await send(world.issuer.bearer(role, organisation_id=own.school, member_id=own.school))
-            assert (answer.status_code, answer.json()["code"]) == (403, "forbidden"), (route, role)
-
-
-async def test_staff_reach_their_own_organisations_and_no_foreign_one(
-    app: FastAPI, world: Any, places: Any
-) -> None:
-    own, foreign = places
-    scopes = {
-        Role.FEDERAL_STAFF: None,
-        Role.REGIONAL_STAFF: world.region,
-        Role.TERRITORIAL_STAFF: world.town,
-        Role.PRIMARY_STAFF: world.school,
-        Role.AUDITOR: world.school,
-        Role.INTERNAL_APP: world.school,
-    }
-    for route, roles in routes(app):
-        for role in sorted(roles & set(scopes)):
-            headers = world.staff(role, scopes[role])
-            answer = await own.send(route, headers, foreign)
-            assert answer.status_code in (200, 201), (route, role, answer.text)
-            answer = await foreign.send(route, headers, foreign if "/transfers/" not in route else own)
-            if role == Role.FEDERAL_STAFF:
-                assert answer.status_code in (200, 201), (route, role, answer.text)
-            elif "{" in route or route.startswith("POST"):
-                assert (answer.status_code, answer.json()["code"]) == (404, "not_found"), (route, role)
-            elif not route.endswith("/transfers"):
-                # A transfer is shown to both its ends; no other list names a foreign organisation.
-                assert str(foreign.school) not in answer.text, (route, role)
-
-
-async def test_a_member_reaches_nobody_else(app: FastAPI, world: Any, places: Any) -> None:
-    own, foreign = places
-    for route, roles in routes(app):
-        if Role.MEMBER not in roles:
-            continue
-        if "{member_id}" not in route:
-            assert route in ("GET /v1/transfers", "POST /v1/transfers")
-            continue
-        path, body = await own.fill(route, foreign)
-        member, stranger = path.split("/")[3], await world.member(world.school)
-        method = route.split(" ")[0]
-        sent: dict[str, Any] = {"json": body} if method != "GET" else {}
-        for bearer, statuses in ((world.self(stranger), (404,)), (world.self(member), (200, 201))):
-            headers = {**bearer, "If-Match": '"1"', "Idempotency-Key": f"{route} {statuses}"}
-            answer = await world.client.request(method, path, headers=headers, **sent)
-            assert answer.status_code in statuses, (route, answer.text)
+    return Place(world.town, world.school), Place(town, await world.organisation("primary", town))
 
 
 async def test_the_transfers_of_others_are_hidden(world: Any, places: Any, done: Any) -> None:

@@ -1,0 +1,220 @@
+"""A request to each of the registry's routes, for the walk over all routes and all roles."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import sqlalchemy as sa
+
+from common.db import Database
+from tests.walker import Builder, Call
+
+PERSON = {
+    "last_name": "Преображенская",
+    "first_name": "Евпраксия",
+    "patronymic": "Дормидонтовна",
+    "phone": "+79137654321",
+    "email": "evpraxia@example.org",
+}
+SECRETS = (*PERSON.values(), "1977-11-23")
+DAY = {"effective_on": "2021-06-01"}
+DECISION = {"protocol_number": "3", "reason": "Так решено", **DAY}
+TODAY = datetime.now(UTC).date()
+
+
+class Requests:
+    """Builds the request of a route for the organisation of a place."""
+
+    def __init__(self, world: Any, database: Database, places: dict[str, UUID], elsewhere: UUID) -> None:
+        self.world, self.database, self.places, self.elsewhere = world, database, places, elsewhere
+        self._days = iter(range(1, 10_000))
+
+    def builders(self) -> dict[str, Builder]:
+        return {
+            "GET /v1/public/regions": self._as_is("/v1/public/regions"),
+            "GET /v1/public/organisations": self._as_is("/v1/public/organisations", q="сош"),
+            "GET /v1/public/consent-texts": self._as_is("/v1/public/consent-texts"),
+            "GET /v1/public/application": self.follow,
+            "POST /v1/public/application/withdraw": self.withdraw,
+            "POST /v1/applications": self.apply,
+            "GET /v1/applications": self._listed("/v1/applications"),
+            "GET /v1/applications/{application_id}": self._application(""),
+            "POST /v1/applications/{application_id}/admit": self._application(
+                "/admit", {"protocol_number": "3", "namesake_confirmed": True, **DAY}
+            ),
+            "POST /v1/applications/{application_id}/decline": self._application("/decline", {"reason": "Нет"}),
+            "POST /v1/organisations": self.open_organisation,
+            "GET /v1/organisations": self._listed("/v1/organisations"),
+            "GET /v1/organisations/{organisation_id}": self._organisation("", fresh=False),
+            "PATCH /v1/organisations/{organisation_id}": self._organisation("", {"employed": 7, **DAY}),
+            "POST /v1/organisations/{organisation_id}/move": self.move_organisation,
+            "POST /v1/organisations/{organisation_id}/close": self._organisation(
+                "/close", {"reason": "Так решено", **DAY}
+            ),
+            "GET /v1/organisations/{organisation_id}/access": self._organisation("/access", fresh=False),
+            "POST /v1/organisations/{organisation_id}/offices": self.elect,
+            "GET /v1/member-counts": self._listed("/v1/member-counts"),
+            "GET /v1/headline": self._listed("/v1/headline"),
+            "POST /v1/members": self.enter_member,
+            "GET /v1/members": self._listed("/v1/members"),
+            "GET /v1/members/{member_id}": self._member(""),
+            "PATCH /v1/members/{member_id}": self._member("", {"phone": "+79137654321", **DAY}),
+            "GET /v1/members/{member_id}/extract": self._member("/extract"),
+            "GET /v1/members/{member_id}/seniority": self._member("/seniority"),
+            "POST /v1/members/{member_id}/leave": self._member("/leave", DAY),
+            "POST /v1/members/{member_id}/expel": self._member("/expel", DECISION),
+            "POST /v1/members/{member_id}/reinstate": self.reinstate,
+            "POST /v1/members/{member_id}/consents": self._member(
+                "/consents", {"purpose": "bonus", "channel": "paper"}
+            ),
+            "POST /v1/members/{member_id}/consents/{purpose}/withdraw": self._member("/consents/cards/withdraw", {}),
+            "POST /v1/transfers": self.release,
+            "GET /v1/transfers": self._listed("/v1/transfers"),
+            "POST /v1/transfers/{transfer_id}/accept": self._transfer("/accept", DAY),
+            "POST /v1/transfers/{transfer_id}/refuse": self._transfer("/refuse", {"reason": "Нет"}),
+            "POST /v1/transfers/{transfer_id}/extend": self._transfer(
+                "/extend", {"deadline": f"{TODAY + timedelta(days=9)}"}, late=True
+            ),
+            "POST /v1/transfers/{transfer_id}/cancel": self.cancel,
+            "GET /v1/offices": self._listed("/v1/offices"),
+            "GET /v1/offices/{term_id}": self._term(""),
+            "PATCH /v1/offices/{term_id}": self._term("", {"released": True}),
+            "POST /v1/offices/{term_id}/prolong": self._term(
+                "/prolong",
+                {"ends_on": f"{TODAY + timedelta(days=900)}", "protocol_number": "4", "protocol_on": "2021-05-01"},
+            ),
+            "POST /v1/offices/{term_id}/end": self._term("/end", {"reason": "Так решено"}),
+            "GET /v1/access/grants": self.grants,
+        }
+
+    # --- what stands at a place ---------------------------------------------------------------------------
+
+    async def a_member(self, organisation: UUID) -> str:
+        """Born on a day of their own, so that nobody is taken for another."""
+        born = datetime(1950, 1, 1, tzinfo=UTC).date() + timedelta(days=next(self._days))
+        return str(await self.world.member(organisation, **{**PERSON, "birth_date": f"{born}"}))
+
+    async def a_transfer(self, source: UUID, target: UUID) -> tuple[str, str]:
+        member = await self.a_member(source)
+        body = {"member_id": member, "to_organisation_id": str(target), "effective_on": "2021-05-20"}
+        answer = await self.world.client.post("/v1/transfers", json=body, headers=self.world.federal)
+        return answer.json()["transfer_id"], member
+
+    async def _written(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        answer = await self.world.client.post(path, json=body, headers=self.world.federal)
+        assert answer.is_success, answer.text
+        return dict(answer.json())
+
+    # --- builders -----------------------------------------------------------------------------------------
+
+    def _as_is(self, path: str, **params: str) -> Builder:
+        async def build(_place: str) -> Call:
+            return Call(path, params=params, addressed=False)
+
+        return build
+
+    def _listed(self, path: str) -> Builder:
+        async def build(_place: str) -> Call:
+            return Call(path, addressed=False, params={"limit": "500"} if path != "/v1/headline" else {})
+
+        return build
+
+    def _organisation(self, end: str, body: Any = None, fresh: bool = True) -> Builder:
+        async def build(place: str) -> Call:
+            key = self.places[place]
+            if fresh:
+                key = await self.world.organisation("union_group", key)
+            return Call(f"/v1/organisations/{key}{end}", body)
+
+        return build
+
+    def _application(self, end: str, body: Any = None) -> Builder:
+        async def build(place: str) -> Call:
+            receipt = await self.world.apply(self.places[place], **{**PERSON, "birth_date": "1977-11-23"})
+            return Call(f"/v1/applications/{receipt['application_id']}{end}", body)
+
+        return build
+
+    def _member(self, end: str, body: Any = None) -> Builder:
+        async def build(place: str) -> Call:
+            member = await self.a_member(self.places[place])
+            return Call(f"/v1/members/{member}{end}", body, member=member)
+
+        return build
+
+    def _transfer(self, end: str, body: Any, late: bool = False) -> Builder:
+        async def build(place: str) -> Call:
+            transfer, member = await self.a_transfer(self.elsewhere, self.places[place])
+            if late:
+                async with self.database.sessions.begin() as session:
+                    overdue = sa.text("update transfer set deadline = current_date - 1 where transfer_id = :id")
+                    await session.execute(overdue, {"id": transfer})
+            return Call(f"/v1/transfers/{transfer}{end}", body, member=member)
+
+        return build
+
+    def _term(self, end: str, body: Any = None) -> Builder:
+        async def build(place: str) -> Call:
+            call = await self.elect(place)
+            term = await self._written(call.path, call.body)
+            return Call(f"/v1/offices/{term['term_id']}{end}", body, member=call.member)
+
+        return build
+
+    async def elect(self, place: str) -> Call:
+        member = await self.a_member(self.places[place])
+        body = {
+            "member_id": member,
+            "office": "committee_member",
+            "starts_on": f"{TODAY - timedelta(days=30)}",
+            "ends_on": f"{TODAY + timedelta(days=365)}",
+            "protocol_number": "1",
+            "protocol_on": "2021-05-01",
+        }
+        return Call(f"/v1/organisations/{self.places[place]}/offices", body, member=member)
+
+    async def grants(self, place: str) -> Call:
+        return Call("/v1/access/grants", params={"member_id": await self.a_member(self.places[place])})
+
+    async def open_organisation(self, place: str) -> Call:
+        body = {"kind": "union_group", "name": "Новая", "code": f"N{uuid4()}", "effective_on": "2021-01-01"}
+        return Call("/v1/organisations", {**body, "parent_id": str(self.places[place])})
+
+    async def move_organisation(self, place: str) -> Call:
+        """Within the place, so that both ends of the move are of it."""
+        group = await self.world.organisation("union_group", self.places[place])
+        body = {"reason": "Так решено", "parent_id": str(self.places[place]), **DAY}
+        return Call(f"/v1/organisations/{group}/move", body)
+
+    async def enter_member(self, place: str) -> Call:
+        paper = {"protocol_number": "3", "consents": ["membership"], "sex": "female", "namesake_confirmed": True}
+        body = {**PERSON, **paper, **DAY, "birth_date": "1977-11-23"}
+        return Call("/v1/members", {**body, "organisation_id": str(self.places[place])})
+
+    async def reinstate(self, place: str) -> Call:
+        member = await self.a_member(self.places[place])
+        await self._written(f"/v1/members/{member}/leave", {"effective_on": "2021-05-01"})
+        return Call(f"/v1/members/{member}/reinstate", DECISION, member=member)
+
+    async def release(self, place: str) -> Call:
+        member = await self.a_member(self.places[place])
+        body = {"member_id": member, "to_organisation_id": str(self.elsewhere), **DAY}
+        return Call("/v1/transfers", body, member=member)
+
+    async def cancel(self, place: str) -> Call:
+        transfer, member = await self.a_transfer(self.places[place], self.elsewhere)
+        return Call(f"/v1/transfers/{transfer}/cancel", {}, member=member)
+
+    async def apply(self, place: str) -> Call:
+        return Call("/v1/applications", self.world.application(self.places[place]))
+
+    async def _code(self, place: str) -> str:
+        return str((await self.world.apply(self.places[place]))["follow_code"])
+
+    async def follow(self, place: str) -> Call:
+        return Call("/v1/public/application", headers={"X-Follow-Code": await self._code(place)})
+
+    async def withdraw(self, place: str) -> Call:
+        return Call("/v1/public/application/withdraw", {"follow_code": await self._code(place)})
+
+
