@@ -132,7 +132,9 @@ class Walk:
             yield f"{where}: {got} instead of {expected}: {answer.text[:300]}"
         if answer.is_success and not call.addressed:
             for other in set(self.marks) - caller.reach:
-                yield from (f"{where}: lists {mark} of {other}" for mark in self.marks[other] if mark in answer.text)
+                yield from (
+                    f"{where}: lists {mark} of {other}" for mark in self.marks[other] if mark in answer.text
+                )
         if not caller.sees_names:
             yield from (f"{where}: tells {secret}" for secret in self.secrets if secret in answer.text)
 

@@ -109,6 +109,11 @@ class World:
         response = await self.client.post("/v1/applications", json=self.application(organisation, **fields))
         return dict(done(response, 201))
 
+    async def progress(self, receipt: dict[str, Any]) -> dict[str, Any]:
+        """What the applicant sees with the follow code."""
+        code = {"X-Follow-Code": receipt["follow_code"]}
+        return dict(done(await self.client.get("/v1/public/application", headers=code)))
+
     async def member(self, organisation: UUID, **fields: Any) -> str:
         """An admitted member's id."""
         receipt = await self.apply(organisation, **fields)

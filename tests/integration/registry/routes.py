@@ -67,7 +67,9 @@ class Requests:
             "POST /v1/members/{member_id}/consents": self._member(
                 "/consents", {"purpose": "bonus", "channel": "paper"}
             ),
-            "POST /v1/members/{member_id}/consents/{purpose}/withdraw": self._member("/consents/cards/withdraw", {}),
+            "POST /v1/members/{member_id}/consents/{purpose}/withdraw": self._member(
+                "/consents/cards/withdraw", {}
+            ),
             "POST /v1/transfers": self.release,
             "GET /v1/transfers": self._listed("/v1/transfers"),
             "POST /v1/transfers/{transfer_id}/accept": self._transfer("/accept", DAY),
@@ -216,5 +218,3 @@ class Requests:
 
     async def withdraw(self, place: str) -> Call:
         return Call("/v1/public/application/withdraw", {"follow_code": await self._code(place)})
-
-

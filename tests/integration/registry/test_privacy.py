@@ -22,7 +22,7 @@ SECRETS = [*PERSON.values(), NEW_PHONE, "9137654321", "evpraxia", "преобр�
 
 async def journey(world: Any, done: Any) -> None:
     receipt = await world.apply(world.school, **PERSON)
-    headers = {**world.staff("primary_staff", world.school), "X-Purpose": "committee"}
+    headers = {**world.staff("primary_staff", world.school), "X-Purpose": "admission"}
     done(await world.client.get("/v1/applications", headers=headers))
     admit = f"/v1/applications/{receipt['application_id']}/admit"
     body = {"protocol_number": "1", "effective_on": "2021-02-02"}
