@@ -177,9 +177,7 @@ class PurposeRequired(BusinessError):
     code = "purpose_required"
 
     def __init__(self) -> None:
-        super().__init__(
-            "Say in the header X-Purpose why you read personal data; the words are in /docs."
-        )
+        super().__init__("Say in the header X-Purpose why you read personal data; the words are in /docs.")
 
 
 class ContactsOnly(Forbidden):

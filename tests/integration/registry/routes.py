@@ -59,6 +59,7 @@ class Requests:
             "GET /v1/members": self._listed("/v1/members"),
             "GET /v1/members/{member_id}": self._member(""),
             "PATCH /v1/members/{member_id}": self._member("", {"phone": "+79137654321", **DAY}),
+            "GET /v1/members/{member_id}/history": self._member("/history"),
             "GET /v1/members/{member_id}/extract": self._member("/extract"),
             "GET /v1/members/{member_id}/seniority": self._member("/seniority"),
             "POST /v1/members/{member_id}/leave": self._member("/leave", DAY),

@@ -42,12 +42,12 @@ class Apis:
                 await client.aclose()
 
     def bearer(self, role: str, **claims: str) -> dict[str, str]:
-        """An Authorization header; `claims` may be organisation_id, member_id, partner."""
+        """Who calls, and why; `claims` may be organisation_id, member_id, partner."""
         key = (role, *sorted(claims.items()))
         if key not in self._tokens:
             subject = ":".join([role, *(value for _, value in sorted(claims.items()))])
             self._tokens[key] = self.issuer.mint(subject, [role], **claims)  # type: ignore[arg-type]
-        return {"Authorization": f"Bearer {self._tokens[key]}"}
+        return {"Authorization": f"Bearer {self._tokens[key]}", "X-Purpose": "membership_records"}
 
     async def send(
         self,
@@ -58,13 +58,16 @@ class Apis:
         body: Any = None,
         params: dict[str, Any] | None = None,
         headers: dict[str, str] | None = None,
+        content: bytes | None = None,
     ) -> httpx.Response:
         """One call, with an Idempotency-Key on a POST. Raises Refused for anything but success."""
         sent = {**(auth or {}), **(headers or {})}
         if method == "POST":
             sent.setdefault("Idempotency-Key", str(uuid.uuid4()))
         self.calls += 1
-        answer = await self.http[service].request(method, path, json=body, params=params, headers=sent)
+        answer = await self.http[service].request(
+            method, path, json=body, content=content, params=params, headers=sent
+        )
         if answer.is_error:
             problem = answer.json() if "json" in answer.headers.get("content-type", "") else {}
             raise Refused(

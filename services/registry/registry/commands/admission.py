@@ -44,6 +44,7 @@ async def take_on(
     text_version: str,
     channel: Literal["online", "paper"],
     consented_at: datetime,
+    pedagogical: bool | None = None,
 ) -> Member:
     """The member with the first stay and the consents. The caller publishes it."""
     member = Member(
@@ -51,6 +52,7 @@ async def take_on(
         person_id=person.person_id,
         organisation_id=organisation_id,
         category=category,
+        pedagogical=pedagogical,
         sex=person.sex,
         birth_year=person.birth_date.year,
         joined_on=seniority_from,
@@ -72,6 +74,7 @@ async def enter_member(
     organisation_id: UUID,
     person: Person,
     category: str | None,
+    pedagogical: bool | None,
     consents: Sequence[str],
     admitted_on: date,
     seniority_from: date | None,
@@ -105,6 +108,7 @@ async def enter_member(
         text_version=CURRENT,
         channel="paper",
         consented_at=now,
+        pedagogical=pedagogical,
     )
     record_decision(session, member, "admitted", admitted_on, now, protocol_number, protocol_on)
     await publish_member(session, MemberAdmitted, member, admitted_on, origin="entry")

@@ -7,6 +7,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm.attributes import set_committed_value
 from uuid_utils.compat import uuid7
 
 from common.events.registry import (
@@ -17,8 +18,8 @@ from common.events.registry import (
     MemberExpelled,
     MemberLeft,
 )
-from common.outbox import publish
 from registry import errors, rules
+from registry.commands.history import publish_members
 from registry.commands.loading import locked, open_stay
 from registry.commands.offices import end_offices_of
 from registry.models import Consent, Member, MemberDecision, Membership, Person
@@ -33,10 +34,11 @@ async def change_member(
     effective_on: date,
     now: datetime,
     *,
+    pedagogical: bool | None = None,
     corrections: Mapping[str, Any] | None = None,
     reason: str | None = None,
 ) -> Member:
-    """Change the category (None: it stays) and the contacts given: phone, email.
+    """Change the category and whether it is teaching staff (None: it stays), and the contacts given: phone, email.
 
     `corrections` may hold last_name, first_name, patronymic, birth_date and sex: what was wrong from the first day,
     with its `reason`.
@@ -53,6 +55,8 @@ async def change_member(
             await _correct(session, person, member, corrections, reason, effective_on, now)
     if category is not None:
         member.category = category
+    if pedagogical is not None:
+        member.pedagogical = pedagogical
     changed = member.public_state(effective_on, []) != before
     member.version += 1
     if changed:
@@ -197,6 +201,6 @@ async def purposes_in_force(session: AsyncSession, member_id: UUID) -> list[str]
 async def publish_member(
     session: AsyncSession, event: type[MemberEvent], member: Member, effective_on: date, **extra: Any
 ) -> None:
-    """Publish the member's whole public state. The member's row is locked, its version raised."""
-    consents = await purposes_in_force(session, member.member_id)
-    publish(session, event(**member.public_state(effective_on, consents), **extra))
+    """Keep the member's state from that day on, and publish it. The member's row is locked, its version raised."""
+    versions = await publish_members(session, event, {member.member_id: effective_on}, lambda _: extra)
+    set_committed_value(member, "version", versions[member.member_id])

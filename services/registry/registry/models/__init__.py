@@ -2,6 +2,7 @@
 
 from common.tables import add_kernel_tables
 from registry.models.base import Table
+from registry.models.history import MemberPeriod
 from registry.models.joining import Application, Consent, FollowCode, Transfer
 from registry.models.members import Member, Membership, Person
 from registry.models.offices import MemberDecision, OfficeTerm
@@ -18,6 +19,7 @@ __all__ = [
     "ImportFile",
     "Member",
     "MemberDecision",
+    "MemberPeriod",
     "Membership",
     "OfficeTerm",
     "Organisation",

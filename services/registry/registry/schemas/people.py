@@ -138,6 +138,7 @@ class MemberState(BaseModel):
     organisation_id: UUID
     status: MemberStatus
     category: Category | None
+    pedagogical: bool | None
     sex: Sex | None
     birth_year: int
     joined_on: date
@@ -166,6 +167,7 @@ class MemberRequest(Request):
     email: Email | None = None
     old_card_number: Line | None = None
     category: Category | None = None
+    pedagogical: bool | None = None
     consents: list[Purpose] = Field(max_length=8, description="Those signed on paper; membership is needed.")
     protocol_number: Line
     protocol_on: BusinessDate | None = Field(
@@ -187,6 +189,7 @@ class MemberChange(Request):
     """
 
     category: Category | None = None
+    pedagogical: bool | None = None
     phone: Phone | None = None
     email: Email | None = None
     last_name: NamePart | None = None
