@@ -73,7 +73,8 @@ class Walk:
 
     async def whole(self) -> int:
         """Try it all. Returns the number of calls; raises AssertionError that lists whatever was not as expected."""
-        wrong, calls = [], 0
+        wrong: list[str] = []
+        calls = 0
         assert {route for route, _ in self.routes()} == set(self.builders), "routes and builders differ"
         for route, roles in self.routes():
             for place in self.marks:

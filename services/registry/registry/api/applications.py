@@ -82,10 +82,10 @@ async def admit_applicant(
         session,
         application_id,
         body.protocol_number,
-        body.protocol_on,
         business_day(request, principal, body.effective_on, now),
         body.namesake_confirmed,
         now,
+        protocol_on=body.protocol_on,
     )
     record_access(session, principal.subject, "admit", "application", [application_id], None, now)
     response.headers["ETag"] = etag(member.version)

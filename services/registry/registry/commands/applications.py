@@ -78,10 +78,11 @@ async def admit_applicant(
     session: AsyncSession,
     application_id: UUID,
     protocol_number: str,
-    protocol_on: date | None,
     effective_on: date,
     namesake_confirmed: bool,
     now: datetime,
+    *,
+    protocol_on: date | None = None,
 ) -> Member:
     """The applicant becomes a member, unless a member has the same name and birth date.
 
