@@ -1,12 +1,13 @@
 """Who may call, and with what every audited route is called."""
 
 from datetime import UTC, date, datetime
-from typing import Annotated, Literal
+from typing import Annotated
 
 from fastapi import Depends, Header, Query, Request
 from pydantic import AwareDatetime
 
 from common.auth import STAFF, Principal, Role, optional_principal, require
+from common.persons import ReadingPurpose
 from registry import rules
 from registry.config import RegistrySettings
 from registry.errors import PurposeRequired
@@ -21,21 +22,6 @@ Staff = Annotated[Principal, Depends(require(*STAFF))]
 StaffOrMember = Annotated[Principal, Depends(require(*STAFF, Role.MEMBER))]
 Reader = Annotated[Principal, Depends(require(*READERS))]
 ReaderOrMember = Annotated[Principal, Depends(require(*READERS, Role.MEMBER))]
-
-ReadingPurpose = Literal[
-    "membership_records",
-    "admission",
-    "transfer",
-    "election",
-    "card",
-    "dues",
-    "report",
-    "member_request",
-    "import_check",
-    "control",
-    "support",
-]
-"""Why staff and apps read personal data."""
 
 
 async def purpose_of_reading(
