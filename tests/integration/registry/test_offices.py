@@ -101,7 +101,7 @@ async def test_there_is_one_chair_at_a_time_however_many_are_elected_at_once(
             done(await elect(world, world.school, member, office=office), 201)
         refused(await elect(world, world.school, members[0], office=office), 409, "office_held")
     # A chair who never began leaves the days free.
-    done(await act(world, later, "end", ends_on=on(300), reason="Отказ"))
+    assert done(await act(world, later, "end", reason="Отказ"))["ends_on"] == on(300)
     done(await act(world, term, "prolong", **longer))
     assert len(await published(OfficeTaken)) == 9
 
@@ -216,6 +216,25 @@ async def test_who_leaves_is_expelled_or_moves_away_loses_the_office(
     assert {event.organisation_id for event in ended} == expected
     assert {str(event.ends_on) for event in ended} == {on(-1)}
     done(await elect(world, world.school, await world.member(world.school), starts_on=on(0)), 201)
+
+
+async def test_a_closed_organisation_gives_no_powers(world: Any, done: Any, refused: Any, published: Any) -> None:
+    member = await world.member(world.school)
+    town = await world.organisation("territorial", world.region)
+    done(await elect(world, world.region, member, office="committee_member"), 201)
+    refused(await elect(world, town, member), 409, "holder_elsewhere")
+    school = await world.organisation("primary", town)
+    chair = await world.member(school)
+    done(await elect(world, town, chair), 201)
+    token = world.elected("territorial_staff", town, chair)
+    done(await world.client.get("/v1/members", headers=token))
+    move = {"parent_id": str(world.town), "reason": "Так решено"}
+    done(await world.client.post(f"/v1/organisations/{school}/move", json=move, headers=world.federal))
+    close = {"reason": "Так решено"}
+    done(await world.client.post(f"/v1/organisations/{town}/close", json=close, headers=world.federal))
+    refused(await world.client.get("/v1/members", headers=token), 403, "powers_ended")
+    (event,) = await published(OfficeEnded)
+    assert (event.organisation_id, str(event.ends_on)) == (town, on(-1))
 
 
 async def test_the_identity_provider_reads_what_a_token_may_claim(

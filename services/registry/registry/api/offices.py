@@ -1,6 +1,6 @@
 """Elected offices: elections, terms, early ends; and what follows from them: grants and the access review."""
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from typing import Annotated
 from uuid import UUID
 
@@ -114,13 +114,11 @@ async def prolong(
     """A later last day for a term that is not over, by a new protocol."""
     settings: RegistrySettings = request.app.state.settings
     await reach.check_records_term(session, principal, term_id)
+    now = datetime.now(UTC)
     term = await commands.prolong_term(
-        session,
-        term_id,
-        **body.model_dump(),
-        longest_years=settings.office_years,
-        now=datetime.now(UTC),
+        session, term_id, **body.model_dump(), longest_years=settings.office_years, now=now
     )
+    record_access(session, principal.subject, "prolong_office", "member", [term.member_id], None, now)
     return _state(term, response)
 
 
@@ -130,8 +128,10 @@ async def end_early(
 ) -> TermState:
     """The powers end before the term does; without a day they end at once."""
     await reach.check_records_term(session, principal, term_id)
-    last_day = body.ends_on or datetime.now(UTC).date() - timedelta(days=1)
-    return _state(await commands.end_term(session, term_id, last_day, body.reason), response)
+    now = datetime.now(UTC)
+    term = await commands.end_term(session, term_id, body.ends_on, body.reason, now)
+    record_access(session, principal.subject, "end_office", "member", [term.member_id], None, now)
+    return _state(term, response)
 
 
 @router.get("/access/grants")

@@ -17,6 +17,7 @@ from registry.commands.loading import held_organisation, is_within, locked
 from registry.models import Member, OfficeTerm
 
 _EXCLUSION_VIOLATION = "23P01"
+_DAY = timedelta(days=1)
 
 
 async def elect_to_office(
@@ -90,11 +91,14 @@ async def set_released(session: AsyncSession, term_id: UUID, released: bool, now
     return term
 
 
-async def end_term(session: AsyncSession, term_id: UUID, last_day: date, reason: str) -> OfficeTerm:
-    """The powers end before the term does: `last_day` is their last one."""
+async def end_term(
+    session: AsyncSession, term_id: UUID, last_day: date | None, reason: str, now: datetime
+) -> OfficeTerm:
+    """The powers end before the term does: `last_day` is their last one; None: they end now."""
     term, _ = await locked_term(session, term_id)
-    rules.check_ended_early(term, last_day)
-    await _end(session, term, last_day, reason)
+    day = last_day or max(now.date(), term.starts_on) - _DAY
+    rules.check_ended_early(term, day)
+    await _end(session, term, day, reason)
     return term
 
 
@@ -111,13 +115,23 @@ async def end_offices_of(
     )
     for term in await session.scalars(terms.order_by(OfficeTerm.term_id).with_for_update()):  # type: ignore[arg-type]
         if kept_within is None or not await is_within(session, kept_within, term.organisation_id):
-            await _end(session, term, max(last_day, term.starts_on - timedelta(days=1)), reason)
+            await _end(session, term, max(last_day, term.starts_on - _DAY), reason)
+
+
+async def end_offices_at(session: AsyncSession, organisation_id: UUID, last_day: date, reason: str) -> None:
+    """End every office of an organisation after `last_day`; the organisation's row is locked by the caller."""
+    terms = sa.select(OfficeTerm).where(
+        OfficeTerm.organisation_id == organisation_id,  # type: ignore[arg-type]
+        OfficeTerm.ends_on > last_day,  # type: ignore[arg-type]
+    )
+    for term in await session.scalars(terms.order_by(OfficeTerm.term_id).with_for_update()):  # type: ignore[arg-type]
+        await _end(session, term, max(last_day, term.starts_on - _DAY), reason)
 
 
 async def _end(session: AsyncSession, term: OfficeTerm, last_day: date, reason: str) -> None:
     term.ends_on, term.ended_because, term.version = last_day, reason, term.version + 1
     await _flush(session)
-    publish(session, OfficeEnded(**term.public_state(last_day + timedelta(days=1))))
+    publish(session, OfficeEnded(**term.public_state(last_day + _DAY)))
 
 
 async def _change(session: AsyncSession, term: OfficeTerm, now: datetime) -> None:

@@ -1,6 +1,6 @@
 """The tree of organisations changes."""
 
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -20,6 +20,7 @@ from common.events.registry import (
 from common.outbox import publish
 from registry import errors, rules
 from registry.commands.loading import lock_tree, locked
+from registry.commands.offices import end_offices_at
 from registry.commands.timeline import change_from
 from registry.models import Organisation
 
@@ -137,6 +138,7 @@ async def close_organisation(
             raise errors.OrganisationInUse(what)
     await change_from(session, organisation, OrganisationClosed, {"status": "closed"}, effective_on, reason)
     organisation.closed_on = effective_on
+    await end_offices_at(session, organisation_id, effective_on - timedelta(days=1), "organisation_closed")
     return organisation
 
 

@@ -29,7 +29,7 @@ class ProlongRequest(Request):
 
 class EndRequest(Request):
     ends_on: BusinessDate | None = Field(
-        default=None, description="The last day of the powers; default: yesterday, so that they end now."
+        default=None, description="The last day of the powers; default: they end now."
     )
     reason: Line
 
