@@ -66,6 +66,9 @@ async def test_a_seniority_from_elsewhere_is_kept(world: Any, done: Any, refused
     path = f"/v1/members/{entered['member_id']}/seniority"
     answer = done(await world.client.get(path, params={"as_of": "2021-08-31"}, headers=world.federal))
     assert (answer["years"], answer["since"], answer["interrupted_days"]) == (15, "2005-09-01", 0)
+    for day, here in (("2021-01-31", 0), ("2021-02-01", 1)):
+        then = done(await world.client.get("/v1/members", params={"as_of": day}, headers=world.federal))
+        assert len(then["items"]) == here
     later = await enter(world, world.school, first_name="Ольга", seniority_from="2021-02-02")
     refused(later, 422, "date_out_of_range")
 

@@ -55,10 +55,12 @@ async def take_on(
         pedagogical=pedagogical,
         sex=person.sex,
         birth_year=person.birth_date.year,
-        joined_on=seniority_from,
+        joined_on=admitted_on,
     )
     session.add(member)
     await session.flush()
+    # The history begins with the admission: a seniority that was kept from elsewhere puts nobody here before.
+    member.joined_on = seniority_from
     session.add(_stay(member, admitted_on))
     for text in (rules.consent_text(purpose, text_version) for purpose in sorted(set(consents))):
         session.add(
