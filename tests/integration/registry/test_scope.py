@@ -102,6 +102,7 @@ async def test_a_new_route_without_a_builder_fails_the_walk(walk: Walk) -> None:
         await replace(walk, builders=forgotten).whole()
 
 
+@pytest.mark.timeout(400)
 async def test_the_walk_finds_a_scope_that_is_not_cut_and_a_name_that_is_told(walk: Walk) -> None:
     """The check itself is checked: with callers who are said to reach less, and to see less, than they do."""
     (federal,) = [caller for caller in walk.callers if caller.role is Role.FEDERAL_STAFF]
