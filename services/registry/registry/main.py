@@ -12,6 +12,7 @@ from registry.commands.deadlines import watch_applications, watch_transfers
 from registry.config import RegistrySettings
 from registry.models import Table
 from registry.queries.powers import powers_today
+from registry.rounds import PERSONAL_DATA_ROUNDS
 
 
 def subscriptions(_settings: RegistrySettings) -> list[Subscription]:
@@ -28,6 +29,7 @@ service = Service(
     metadata=Table.metadata,
     migrations=Path(__file__).parent.parent / "migrations",
     rounds=[
+        *PERSONAL_DATA_ROUNDS,
         Round("application_deadlines", timedelta(minutes=5), watch_applications),
         Round("transfer_deadlines", timedelta(minutes=5), watch_transfers),
     ],

@@ -21,10 +21,10 @@ def service() -> Service:
     return registry
 
 
-@pytest.fixture
-def extra_settings() -> dict[str, Any]:
+@pytest.fixture(autouse=True)
+def generous_limits(monkeypatch: pytest.MonkeyPatch) -> None:
     """A test's applicants all come from one address, faster than people."""
-    return {"rate_limits": {"applications": (10_000, 1), "follow_codes": (10_000, 1)}}
+    monkeypatch.setenv("UNION_RATE_LIMITS", '{"applications": [10000, 1], "follow_codes": [10000, 1]}')
 
 
 @dataclass

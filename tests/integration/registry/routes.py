@@ -7,6 +7,8 @@ from uuid import UUID, uuid4
 import sqlalchemy as sa
 
 from common.db import Database
+from registry.models import ReadingAlarm
+from tests.integration.registry import care
 from tests.walker import Builder, Call
 
 PERSON = {
@@ -88,6 +90,29 @@ class Requests:
             ),
             "POST /v1/offices/{term_id}/end": self._term("/end", {"reason": "Так решено"}),
             "GET /v1/access/grants": self.grants,
+            **self.care(),
+        }
+
+    def care(self) -> dict[str, Builder]:
+        """Doubles, merges, second persons, erasures, the log of readers."""
+        lists = ("duplicates", "merges", "approvals", "erasures", "access-log", "exposures", "reading-alarms")
+        return {
+            **{f"GET /v1/{name}": self._as_is(f"/v1/{name}") for name in lists},
+            "GET /v1/public/statistics": self._as_is("/v1/public/statistics"),
+            "POST /v1/reading-alarms/{alarm_id}/close": self.alarm,
+            "POST /v1/merges": self.ask_merge,
+            "POST /v1/merges/{merge_id}/undo": self._record("merges", "/undo", {}),
+            "GET /v1/duplicates/{duplicate_id}": self._record("duplicates", ""),
+            "POST /v1/duplicates/{duplicate_id}/not-same": self._record("duplicates", "/not-same", {}),
+            "POST /v1/duplicates/{duplicate_id}/hand-over": self._record("duplicates", "/hand-over", {}),
+            "GET /v1/approvals/{approval_id}": self._record("approvals", ""),
+            "POST /v1/approvals/{approval_id}/approve": self._record("approvals", "/approve", {}),
+            "POST /v1/approvals/{approval_id}/refuse": self._record("approvals", "/refuse", {"reason": "Нет"}),
+            "POST /v1/erasures": self.ask_erasure,
+            **{
+                f"GET /v1/erasures/{{erasure_id}}/{what}": self._record("erasures", f"/{what}")
+                for what in ("act", "act.txt", "told")
+            },
         }
 
     # --- what stands at a place ---------------------------------------------------------------------------
@@ -107,6 +132,28 @@ class Requests:
         answer = await self.world.client.post(path, json=body, headers=self.world.federal)
         assert answer.is_success, answer.text
         return dict(answer.json())
+
+    async def asked(self, place: str) -> str:
+        """A merge that waits for its second person, asked for by none of the callers."""
+        asker = self.world.issuer.bearer("federal_staff", sub="asker")
+        pair = [await self.a_member(self.places[place]) for _ in range(2)]
+        asked = await care.ask_merge(self.world, pair[0], pair[1], asker)
+        assert asked.is_success, asked.text
+        return str(asked.json()["approval_id"])
+
+    async def a_record(self, kind: str, place: str) -> str:
+        if kind == "erasures":
+            return await care.erase(self.world, await self.a_member(self.places[place]))
+        approval = await self.asked(place)
+        if kind == "merges":
+            return str((await care.approve(self.world, approval)).json()["result"]["merge_id"])
+        if kind == "duplicates":
+            # Refused, it is a pair that waits for a decision again.
+            await self._written(f"/v1/approvals/{approval}/refuse", {"reason": "Нет"})
+            async with self.database.sessions() as session:
+                newest = sa.text("select duplicate_id from duplicate order by duplicate_id desc limit 1")
+                return str(await session.scalar(newest))
+        return approval
 
     # --- builders -----------------------------------------------------------------------------------------
 
@@ -175,6 +222,38 @@ class Requests:
             "protocol_on": "2021-05-01",
         }
         return Call(f"/v1/organisations/{self.places[place]}/offices", body, member=member)
+
+    def _record(self, kind: str, end: str, body: Any = None) -> Builder:
+        async def build(place: str) -> Call:
+            return Call(f"/v1/{kind}/{await self.a_record(kind, place)}{end}", body)
+
+        return build
+
+    async def ask_merge(self, place: str) -> Call:
+        pair = [await self.a_member(self.places[place]) for _ in range(2)]
+        body = {"survivor_member_id": pair[0], "absorbed_member_id": pair[1], "reason": "Так решено"}
+        return Call("/v1/merges", body)
+
+    async def ask_erasure(self, place: str) -> Call:
+        member = await self.a_member(self.places[place])
+        return Call("/v1/erasures", {"member_id": member, "request_number": "1", "reason": "Так решено"})
+
+    async def alarm(self, _place: str) -> Call:
+        """Of nobody's place: alarms are the centre's."""
+        alarm_id, now = uuid4(), datetime.now(UTC)
+        async with self.database.sessions.begin() as session:
+            session.add(
+                ReadingAlarm(
+                    alarm_id=alarm_id,
+                    subject=str(alarm_id),
+                    hour=now,
+                    kind="limit",
+                    persons=2,
+                    expected=1,
+                    raised_at=now,
+                )
+            )
+        return Call(f"/v1/reading-alarms/{alarm_id}/close", {"conclusion": "Так решено"}, addressed=False)
 
     async def grants(self, place: str) -> Call:
         return Call("/v1/access/grants", params={"member_id": await self.a_member(self.places[place])})

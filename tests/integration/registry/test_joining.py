@@ -220,8 +220,8 @@ async def test_the_code_is_kept_as_a_hash_alone(world: Any, done: Any, database:
 
 class TestWithALimit:
     @pytest.fixture
-    def extra_settings(self) -> dict[str, Any]:
-        return {}
+    def generous_limits(self) -> None:
+        """The built-in ones."""
 
     async def test_one_address_applies_and_guesses_so_often_and_no_more(
         self, world: Any, done: Any, refused: Any

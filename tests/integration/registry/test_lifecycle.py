@@ -191,7 +191,7 @@ async def test_two_reinstatements_at_once_are_one(world: Any, done: Any, publish
 class TestWithALimitOfBackdating:
     @pytest.fixture
     def extra_settings(self) -> dict[str, Any]:
-        return {"backdating_days": 62, "rate_limits": {"applications": (10_000, 1)}}
+        return {"backdating_days": 62}
 
     async def test_only_region_and_centre_record_what_is_older(self, world: Any, done: Any, refused: Any) -> None:
         today = datetime.now(UTC).date()

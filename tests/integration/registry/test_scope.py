@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -10,6 +11,7 @@ from fastapi import FastAPI
 
 from common.auth import STAFF, Role
 from common.db import Database
+from registry import keys
 from tests.integration.registry.routes import DAY, SECRETS, Requests
 from tests.walker import Call, Caller, Walk
 
@@ -19,9 +21,15 @@ PUBLIC = {
     "GET /v1/public/consent-texts",
     "GET /v1/public/application",
     "POST /v1/public/application/withdraw",
+    "GET /v1/public/statistics",
     "POST /v1/applications",
 }
 EVERYWHERE = frozenset({"own", "above", "foreign"})
+
+
+@pytest.fixture
+def extra_settings(tmp_path: Path) -> dict[str, Any]:
+    return {"erasure_key_file": keys.ensure(tmp_path)["UNION_ERASURE_KEY_FILE"]}
 
 
 @pytest.fixture

@@ -1,6 +1,18 @@
 """The registry's routes: authorise, call one command or query, shape the answer."""
 
-from registry.api import applications, history, members, offices, organisations, public, transfers
+from registry.api import (
+    applications,
+    approvals,
+    duplicates,
+    history,
+    members,
+    offices,
+    organisations,
+    privacy,
+    public,
+    statistics,
+    transfers,
+)
 
 ROUTERS = [
     organisations.router,
@@ -9,5 +21,9 @@ ROUTERS = [
     history.router,
     transfers.router,
     offices.router,
+    duplicates.router,
+    approvals.router,
+    privacy.router,
     public.router,
+    statistics.router,
 ]

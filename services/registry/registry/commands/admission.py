@@ -11,6 +11,7 @@ from uuid_utils.compat import uuid7
 
 from common.events.registry import MemberAdmitted, MemberReinstated
 from registry import errors, rules
+from registry.commands.duplicates import refuse_known
 from registry.commands.loading import held_organisation, lock_person_key, locked
 from registry.commands.membership import consent_of, publish_member, record_decision
 from registry.consent_texts import CURRENT
@@ -22,14 +23,17 @@ _ACTIVE_TWIN = sa.text(
 )
 
 
-async def check_not_a_member(session: AsyncSession, match_key: str, namesake_confirmed: bool) -> None:
+async def check_not_a_member(session: AsyncSession, person: Person, namesake_confirmed: bool) -> None:
     """Refuse a second membership of a name and birth date; staff who know another person say so.
 
     Nobody else admits this person until the transaction ends.
     """
-    await lock_person_key(session, match_key)
-    if not namesake_confirmed and await session.scalar(_ACTIVE_TWIN, {"key": match_key}):
+    await lock_person_key(session, person.match_key)
+    if namesake_confirmed:
+        return
+    if await session.scalar(_ACTIVE_TWIN, {"key": person.match_key}):
         raise errors.AlreadyMember
+    await refuse_known(session, person)
 
 
 async def take_on(
@@ -96,7 +100,7 @@ async def enter_member(
     if since > admitted_on:
         raise errors.DateOutOfRange("seniority_from")
     rules.check_membership_consent(consents)
-    await check_not_a_member(session, person.match_key, namesake_confirmed)
+    await check_not_a_member(session, person, namesake_confirmed)
     session.add(person)
     await session.flush()
     member = await take_on(
@@ -146,7 +150,7 @@ async def reinstate_member(
     rules.check_age(person.birth_date, since)
     if since > effective_on:
         raise errors.DateOutOfRange("seniority_from")
-    await check_not_a_member(session, person.match_key, namesake_confirmed)
+    await check_not_a_member(session, person, namesake_confirmed)
     member.organisation_id, member.joined_on = organisation.organisation_id, since
     member.status, member.left_on, member.version = "member", None, member.version + 1
     session.add(_stay(member, effective_on))

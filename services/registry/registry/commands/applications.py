@@ -97,7 +97,7 @@ async def admit_applicant(
     rules.check_takes_members(organisation)
     person = await locked(session, Person, application.person_id)
     rules.check_age(person.birth_date, effective_on)
-    await check_not_a_member(session, person.match_key, namesake_confirmed)
+    await check_not_a_member(session, person, namesake_confirmed)
     member = await take_on(
         session,
         person,

@@ -94,7 +94,9 @@ def _applications(principal: Principal) -> Rows:
     known = aliased(Person, name="known")
     another = aliased(Application, name="another")
     of_the_name = sa.and_(
-        col(known.match_key) == col(Person.match_key), col(known.person_id) != col(Person.person_id)
+        col(known.match_key) == col(Person.match_key),
+        col(known.person_id) != col(Person.person_id),
+        col(known.kept_for_undo).is_(False),
     )
 
     def exists(table: Any, condition: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:
