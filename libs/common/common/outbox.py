@@ -4,13 +4,13 @@ import zlib
 from datetime import UTC, datetime
 from typing import Any
 
+import orjson
 import sqlalchemy as sa
 from opentelemetry import propagate
 from sqlalchemy import event as sqlalchemy_event
-from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import ORMExecuteState, Session, SessionTransaction
-from uuid_utils.compat import uuid7
+from uuid_utils import uuid7
 
 from common.events.base import Event
 
@@ -22,15 +22,12 @@ SHARD_LOCK_CLASS = 0x6F757462
 _INSERT = sa.text(
     """
     insert into outbox (shard, topic, key, payload, headers)
-    select s, t, k, p, h from unnest(:shards, :topics, :keys, :payloads, :headers) as u(s, t, k, p, h)
+    select s, t, k, p, cast(h as jsonb)
+    from unnest(cast(:shards as smallint[]), cast(:topics as text[]), cast(:keys as text[]),
+                cast(:payloads as bytea[]), cast(:headers as text[])) as u(s, t, k, p, h)
     """
-).bindparams(
-    sa.bindparam("shards", type_=sa.ARRAY(sa.SmallInteger)),
-    sa.bindparam("topics", type_=sa.ARRAY(sa.Text)),
-    sa.bindparam("keys", type_=sa.ARRAY(sa.Text)),
-    sa.bindparam("payloads", type_=sa.ARRAY(sa.LargeBinary)),
-    sa.bindparam("headers", type_=sa.ARRAY(JSONB)),
 )
+# Cast in SQL and left to the driver: SQLAlchemy's own arrays look at every element of every row.
 
 _STOP_SENDING = sa.text(
     "select pg_advisory_xact_lock(:lock_class, shard) from generate_series(0, :shards - 1) as shard"
@@ -84,7 +81,7 @@ def publish(session: AsyncSession, event: Event, traceparent: str | None = None)
 def _headers(event: Event, traceparent: str | None) -> dict[str, str]:
     headers = {
         "ce_specversion": "1.0",
-        "ce_id": str(uuid7()),
+        "ce_id": str(uuid7()),  # the extension's own UUID: its text costs a fifth of the standard library's
         "ce_type": event.event_type,
         "ce_source": event.source,
         "ce_subject": event.key,
@@ -110,7 +107,7 @@ def _write_pending(session: Session) -> None:
     session.flush()
     rows, session.info[_PENDING] = list(pending), []
     shards = session.info["outbox_shards"]
-    keys = [event.key for _, event, _ in rows]
+    keys = [headers["ce_subject"] for _, _, headers in rows]
     session.connection().execute(
         _INSERT,
         {
@@ -118,7 +115,7 @@ def _write_pending(session: Session) -> None:
             "topics": [event.topic.name for _, event, _ in rows],
             "keys": keys,
             "payloads": [event.model_dump_json().encode() for _, event, _ in rows],
-            "headers": [headers for _, _, headers in rows],
+            "headers": [orjson.dumps(headers).decode() for _, _, headers in rows],
         },
     )
 
