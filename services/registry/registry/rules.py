@@ -8,8 +8,9 @@ from itertools import pairwise
 from typing import Any
 
 from common.auth import Role
-from registry import errors
+from registry import errors, errors_offices
 from registry.consent_texts import TEXTS, ConsentText
+from registry.importing.names import match_key as match_key
 from registry.importing.texts import fold
 from registry.models import Application, Member, OfficeTerm, Organisation, Transfer
 
@@ -36,6 +37,8 @@ _LEADERS = {
 LEADING = ("chair", "deputy_chair")
 """The offices that give powers."""
 _WORD = re.compile(r"[^\W_]+")
+_LATIN = str.maketrans("абвгдежзийклмнопрстуфхцчшщъыьэюя", "abvgdejziiklmnoprstufhcqwwxyxeua")
+"""As in the registry's migration 0005."""
 
 
 def check_placement(kind: str, parent_kind: str | None) -> None:
@@ -48,6 +51,12 @@ def check_date(day: date, field: str, today: date, not_before: date = EARLIEST) 
     """The day lies from `not_before` to tomorrow: the east of the country is a day ahead of UTC."""
     if not not_before <= day <= today + timedelta(days=1):
         raise errors.DateOutOfRange(field)
+
+
+def check_horizon(day: date, today: date) -> None:
+    """What is planned lies within two years."""
+    if not EARLIEST <= day <= today + timedelta(days=731):
+        raise errors.DateOutOfRange("effective_on")
 
 
 def check_no_later_change(
@@ -72,6 +81,19 @@ def check_active(organisation: Organisation) -> None:
         raise errors.OrganisationClosedAlready
 
 
+def check_not_root(organisation: Organisation) -> None:
+    if organisation.kind == "federal":
+        raise errors.RootStays
+
+
+def check_mergeable(source: Organisation, into: Organisation) -> None:
+    """Two organisations, both with members of their own or both without."""
+    if source.organisation_id == into.organisation_id:
+        raise errors.SameOrganisation
+    if (source.kind in MEMBER_KINDS) != (into.kind in MEMBER_KINDS):
+        raise errors.MergeRefused(source.kind, into.kind)
+
+
 def check_takes_members(organisation: Organisation) -> None:
     check_active(organisation)
     if organisation.kind not in MEMBER_KINDS:
@@ -79,20 +101,18 @@ def check_takes_members(organisation: Organisation) -> None:
 
 
 def search_words(text: str) -> list[str]:
-    """The words by which an organisation is found: no quotes, no №, no case, ё as е, figures apart from letters."""
+    """The words by which an organisation is found: no quotes, no №, no case, ё as е, figures apart from letters.
+
+    In Latin letters, one for one, those that people mix up made the same: where the database's locale knows
+    no others, pg_trgm finds no trigrams in Cyrillic.
+    """
     words = _WORD.findall(fold(text).replace("№", " "))
-    return [part for word in words for part in re.findall(r"\d+|\D+", word)]
+    return [part.translate(_LATIN) for word in words for part in re.findall(r"\d+|\D+", word)]
 
 
 def search_name(name: str) -> str:
     """What is stored for the search: the words between spaces, one at both ends."""
     return f" {' '.join(search_words(name))} "
-
-
-def match_key(last_name: str, first_name: str, patronymic: str | None, birth_date: date) -> str:
-    """Equal for two spellings of one person: letters folded, the order of the parts left out of account."""
-    parts = sorted(part for part in map(fold, (last_name, first_name, patronymic or "")) if part)
-    return f"{birth_date.isoformat()} {' '.join(parts)}"
 
 
 def follow_hash(follow_code: str) -> bytes:
@@ -189,20 +209,20 @@ def check_term(starts_on: date, ends_on: date, today: date, years: int) -> None:
     if not EARLIEST <= starts_on <= plus_years(today, 1):
         raise errors.DateOutOfRange("starts_on")
     if not starts_on <= ends_on <= plus_years(starts_on, years):
-        raise errors.TermTooLong(years)
+        raise errors_offices.TermTooLong(years)
 
 
 def check_prolonged(term: OfficeTerm, ends_on: date, today: date, years: int) -> None:
     """Only a term that is not over, and not beyond `years` from now."""
     if term.ends_on < max(today, term.starts_on):
-        raise errors.TermOver
+        raise errors_offices.TermOver
     if not term.ends_on < ends_on <= plus_years(today, years):
-        raise errors.TermTooLong(years)
+        raise errors_offices.TermTooLong(years)
 
 
 def check_ended_early(term: OfficeTerm, last_day: date) -> None:
     if term.ends_on <= last_day:
-        raise errors.TermOver
+        raise errors_offices.TermOver
     if last_day < term.starts_on - timedelta(days=1):
         raise errors.DateOutOfRange("ends_on")
 

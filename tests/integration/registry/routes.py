@@ -91,6 +91,25 @@ class Requests:
             "POST /v1/offices/{term_id}/end": self._term("/end", {"reason": "Так решено"}),
             "GET /v1/access/grants": self.grants,
             **self.care(),
+            **self.tree(),
+        }
+
+    def tree(self) -> dict[str, Builder]:
+        """Operations on the tree, searches and counts."""
+        one, search = "/v1/organisation-operations/{operation_id}", "organisation-search"
+        counted = {"counted_on": "2021-01-01", "employed": 7, "students": None}
+        return {
+            f"GET /v1/{search}": self._as_is(f"/v1/{search}", q="организация"),
+            f"GET /v1/public/{search}": self._as_is(f"/v1/public/{search}", q="организация"),
+            "GET /v1/organisations/{organisation_id}/counts": self._organisation("/counts", fresh=False),
+            "GET /v1/organisations/{organisation_id}/head-counts": self._organisation("/head-counts", fresh=False),
+            "POST /v1/organisations/{organisation_id}/head-counts": self._organisation("/head-counts", counted),
+            "GET /v1/organisation-operations": self._listed("/v1/organisation-operations"),
+            "POST /v1/organisation-operations": self.rename,
+            f"GET {one}": self._operation(""),
+            f"POST {one}/approve": self._operation("/approve", {}),
+            f"POST {one}/cancel": self._operation("/cancel", {}),
+            f"POST {one}/undo": self._operation("/undo", {"reason": "Ошибка"}),
         }
 
     def care(self) -> dict[str, Builder]:
@@ -228,6 +247,33 @@ class Requests:
             return Call(f"/v1/{kind}/{await self.a_record(kind, place)}{end}", body)
 
         return build
+
+    def _operation(self, end: str, body: Any = None) -> Builder:
+        """One that can be undone, cancelled, or approved: whatever the route does."""
+
+        async def build(place: str) -> Call:
+            asked = (await self.rename(place)).body
+            if end == "/approve":
+                unit, into = [
+                    await self.world.organisation("structural_unit", self.places[place]) for _ in range(2)
+                ]
+                for _ in range(3):
+                    await self.world.organisation("union_group", unit)
+                asked |= {"operation": "merge", "organisation_id": str(unit), "into_id": str(into)}
+                asked.pop("name")
+            if end == "/cancel":
+                asked["effective_on"] = str(TODAY + timedelta(days=9))
+            another = self.world.issuer.bearer("federal_staff", sub="another")
+            answer = await self.world.client.post("/v1/organisation-operations", json=asked, headers=another)
+            assert answer.is_success, answer.text
+            return Call(f"/v1/organisation-operations/{answer.json()['operation_id']}{end}", body)
+
+        return build
+
+    async def rename(self, place: str) -> Call:
+        group = await self.world.organisation("union_group", self.places[place])
+        body = {"organisation_id": str(group), "operation": "rename", "name": "Иная", "reason": "Так решено"}
+        return Call("/v1/organisation-operations", {**body, **DAY})
 
     async def ask_merge(self, place: str) -> Call:
         pair = [await self.a_member(self.places[place]) for _ in range(2)]

@@ -3,10 +3,13 @@
 from registry.api import (
     applications,
     approvals,
+    counts,
     duplicates,
     history,
+    imports,
     members,
     offices,
+    operations,
     organisations,
     privacy,
     public,
@@ -16,11 +19,14 @@ from registry.api import (
 
 ROUTERS = [
     organisations.router,
+    operations.router,
+    counts.router,
     applications.router,
     members.router,
     history.router,
     transfers.router,
     offices.router,
+    imports.router,
     duplicates.router,
     approvals.router,
     privacy.router,

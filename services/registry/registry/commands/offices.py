@@ -12,7 +12,7 @@ from common.db import sqlstate
 from common.errors import NotFound
 from common.events.registry import Office, OfficeChanged, OfficeEnded, OfficeTaken
 from common.outbox import publish
-from registry import errors, rules
+from registry import errors_offices, rules
 from registry.commands.loading import held_organisation, is_within, locked
 from registry.models import Member, OfficeTerm
 
@@ -41,7 +41,7 @@ async def elect_to_office(
     rules.check_in_force(member)
     rules.check_active(await held_organisation(session, organisation_id))
     if not await is_within(session, member.organisation_id, organisation_id):
-        raise errors.HolderElsewhere
+        raise errors_offices.HolderElsewhere
     term = OfficeTerm(
         term_id=uuid7(),
         organisation_id=organisation_id,
@@ -84,7 +84,7 @@ async def set_released(session: AsyncSession, term_id: UUID, released: bool, now
     """Whether the union pays the holder for the office alone, from now on."""
     term, _ = await locked_term(session, term_id)
     if term.ends_on < now.date():
-        raise errors.TermOver
+        raise errors_offices.TermOver
     if term.released != released:
         term.released = released
         await _change(session, term, now)
@@ -158,5 +158,5 @@ async def _flush(session: AsyncSession) -> None:
         await session.flush()
     except IntegrityError as violation:
         if sqlstate(violation) == _EXCLUSION_VIOLATION:
-            raise errors.OfficeHeld from None
+            raise errors_offices.OfficeHeld from None
         raise
