@@ -89,7 +89,7 @@ def refusals_are_problems(_context: Any, response: Response, _case: Case[Any]) -
 
 
 def no_server_error(context: Any, response: Response, case: Case[Any]) -> None:
-    """The registry is not there in this test, nor is a root key: to say so is an answer, every other 5xx is a mistake."""
+    """The registry is not there in this test, nor is a root key: to say so is an answer, other 5xx are mistakes."""
     if response.status_code == 503 and response.json().get("code") in (
         "names_unavailable",
         "bundle_not_certified",
