@@ -81,6 +81,59 @@ def publish(session: AsyncSession, event: Event, traceparent: str | None = None)
     pending.append((sync.get_nested_transaction(), event, _headers(event, traceparent)))
 
 
+_outbox = sa.table(
+    "outbox",
+    sa.column("shard", sa.SmallInteger),
+    sa.column("topic", sa.Text),
+    sa.column("key", sa.Text),
+    sa.column("payload", sa.LargeBinary),
+    sa.column("headers", JSONB),
+)
+
+
+def publishing(
+    event: type[Event], rows: sa.FromClause, shards: int, now: datetime, **given: sa.ColumnElement[Any]
+) -> sa.Insert:
+    """The statement that publishes one event for each of `rows`, for a change of very many aggregates at once.
+
+    `rows` has a column for each field that is not `given`. Put it into the statement that makes the change, or
+    execute it in the same transaction; the aggregates' rows are locked or inserted there, as for `publish`.
+    """
+    values = {name: given[name] if name in given else rows.c[name] for name in event.model_fields}
+    key = sa.cast(rows.c[event.key_field], sa.Text)
+    body = sa.func.json_build_object(*(item for pair in values.items() for item in pair))
+    carrier: dict[str, str] = {}
+    propagate.inject(carrier)
+    headers = {
+        "ce_specversion": "1.0",
+        "ce_id": sa.cast(sa.func.uuidv7(), sa.Text),
+        "ce_type": event.event_type,
+        "ce_source": event.source,
+        "ce_subject": key,
+        "ce_time": now.isoformat(),
+        "ce_sequence": sa.cast(values["version"], sa.Text),
+        "ce_dataschema": event.schema_id(),
+        "content-type": "application/json",
+        **carrier,
+    }
+    pairs = [
+        item if isinstance(item, sa.ColumnElement) else sa.cast(item, sa.Text)
+        for pair in headers.items()
+        for item in pair
+    ]
+    return sa.insert(_outbox).from_select(
+        [column.name for column in _outbox.c],
+        sa.select(
+            # The very shard of `shard_of`: both are CRC-32.
+            sa.cast(sa.func.crc32(sa.func.convert_to(key, "UTF8")) % shards, sa.SmallInteger),
+            sa.cast(event.topic.name, sa.Text),
+            key,
+            sa.func.convert_to(sa.cast(body, sa.Text), "UTF8"),
+            sa.func.jsonb_build_object(*pairs),
+        ).select_from(rows),
+    )
+
+
 def _headers(event: Event, traceparent: str | None) -> dict[str, str]:
     headers = {
         "ce_specversion": "1.0",
