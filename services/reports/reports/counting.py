@@ -58,7 +58,9 @@ def own(catalogue: Catalogue, moment: Moment, tree: Any, within: sa.Select[Any] 
             case MemberCount() | TransferCount():
                 columns[name] = _int(sa.func.coalesce(found[name], 0))
             case OrganisationCount():
-                columns[name] = _int(sa.cast(indicator.where.sql(tree.c), sa.Integer))
+                columns[name] = sa.cast(
+                    sa.func.coalesce(indicator.where.sql(tree.c), False), sa.Integer
+                )
             case HeadCount():
                 counts = indicator.where.sql(tree.c)
                 _tell(columns, name, sa.case((counts, tree.c[indicator.sum])), found.get(f"{name}__says"), counts)

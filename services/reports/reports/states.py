@@ -84,10 +84,10 @@ def members(
         ever = MEMBERS.alias("ever")
         place = ever.c.from_organisation_id if come_from else ever.c.organisation_id
         told = told.where(facts.c.member_id.in_(sa.select(ever.c.member_id).where(place.in_(within))))
-    known = told.cte(f"{name}_known")
+    known = told.cte()
     before = sa.func.lag(known.c.status).over(partition_by=known.c.member_id, order_by=known.c.version)
     silent = sa.func.coalesce(sa.and_(known.c.status == "erased", before.in_(ENDED)), sa.false())
-    marked = sa.select(known, silent.label("silent")).cte(f"{name}_marked")
+    marked = sa.select(known, silent.label("silent")).cte()
     loud = sa.case((~marked.c.silent, marked.c.holds_from))
     until = sa.case(
         (marked.c.silent, marked.c.holds_from),
@@ -106,7 +106,7 @@ def offices(known_at: datetime | None) -> Any:
     facts = OFFICES
     if known_at is None:
         return facts.alias("term")
-    known = sa.select(facts).where(facts.c.recorded_at <= known_at).cte("term_known")
+    known = sa.select(facts).where(facts.c.recorded_at <= known_at).cte()
     spread = {"partition_by": known.c.term_id, "order_by": known.c.version, "range_": (None, None)}
     first = sa.func.first_value(known.c.version).over(**spread)
     starts = sa.func.last_value(known.c.starts_on).over(**spread)

@@ -110,8 +110,8 @@ async def test_a_move_between_primaries_that_leaves_the_sum_alone_still_shows_in
     small.history.transfer(small.anna, nursery, date(2020, 3, 1))
     await deliver_all([small.history.told[-1].record()])
     made = {item["form"]: item["formed"] for item in (await run(client, headers))["forms"]}
-    # The region lists territorial organisations, and none of their figures has moved.
-    assert made == {"primary_yearly": 2, "territorial_summary": 1, "regional_summary": 0}
+    # Nobody joined or left, but a transfer was: it shows at every level.
+    assert made == {"primary_yearly": 2, "territorial_summary": 1, "regional_summary": 1}
     summary = await report_of(client, headers, level="territorial")
     members = next(row["code"] for row in summary["rows"] if row["formula"] == "members")
     assert {part["organisation_id"]: part["figures"][members] for part in summary["parts"]} == {
