@@ -4,7 +4,7 @@ import argparse
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 
 import uvloop
 from pydantic import SecretStr
@@ -12,16 +12,18 @@ from rich.console import Console
 from sqlalchemy import MetaData
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from bench import api, projection, relay, report
+from bench import api, national, projection, relay, report, reports
 from bench.measure import Row, measure, measure_alone
-from bench.world import ROOT, Servers, Table, member_messages, servers
+from bench.world import DATABASES, ROOT, Servers, Table, member_messages, servers
 from common.events.registry import MEMBERS
 from common.settings import Settings
 from common.testing import TestIssuer
 from common.topics import provision
 from tests.kernel import toy
 
-ROWS = ("relay", "projection", "idiomatic", "api")
+KERNEL = ("relay", "projection", "idiomatic", "api")
+REPORTS = ("formation", "hearing", "reading")
+ROWS = (*KERNEL, *REPORTS)
 AIM = 0.5
 EVENTS, KEYS = 20_000, 5_000
 IDIOMATIC_EVENTS = 1_500
@@ -92,6 +94,31 @@ async def run(servers: Servers, wanted: list[str], turns: int, report: Report) -
     return rows
 
 
+async def run_reports(
+    servers: Servers, wanted: list[str], turns: int, size: national.Size, tell: Report
+) -> list[Row]:
+    """Measure the rows of the reports service on a base of that size."""
+    await reports.prepare(servers, size, tell)
+    rows = []
+    if "formation" in wanted or "reading" in wanted:
+        # The cockpit shows reports: they are formed even when the row is not wanted.
+        formed = await reports.formation_row(servers, size, turns if "formation" in wanted else 1, tell)
+        rows += [formed] if "formation" in wanted else []
+    if "hearing" in wanted:
+        settings = Settings(
+            database_url=SecretStr(servers.postgres.url("heard")),
+            kafka_bootstrap=servers.broker.bootstrap,
+            kafka_idempotent=False,
+            jwks_url="file:///none",
+        )
+        await provision(settings, [MEMBERS])
+        await relay.bare_producer_rate(settings, member_messages(EVENTS, KEYS))
+        rows.append(await reports.consuming_row(servers, EVENTS, turns, tell))
+    if "reading" in wanted:
+        rows += await reports.reading_rows(servers, size, turns, tell)
+    return rows
+
+
 async def _api_row(servers: Servers, pool: int, turns: int, report: Report) -> Row:
     issuer = TestIssuer(servers.folder)
     token = issuer.token("federal_staff")
@@ -128,22 +155,38 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("rows", nargs="*", help=f"of {', '.join(ROWS)}; all without")
     parser.add_argument("--turns", type=int, default=5, help="how often each pair is measured")
+    parser.add_argument(
+        "--size", type=float, default=1.0, help="of the reports' base, as a share of the whole union"
+    )
     arguments = parser.parse_args()
     wanted = arguments.rows or list(ROWS)
     if unknown := set(wanted) - set(ROWS):
         parser.error(f"no such row: {', '.join(sorted(unknown))}")
     logging.getLogger().setLevel(logging.WARNING)
     console, facts = Console(), report.machine()
-    with (
-        progress(console) as tell,
-        servers() as started,
-        # The event loop of production: uvicorn takes it wherever it is installed.
-        asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
-    ):
-        rows = runner.run(run(started, wanted, arguments.turns, tell))
-    report.show(rows, facts, console)
-    if set(wanted) == set(ROWS):
-        report.write(rows, facts, ROOT / "build" / "bench" / "kernel.json")
+    size = national.Size.share(arguments.size)
+    parts: list[tuple[str, tuple[str, ...], Callable[[Servers, list[str], Report], Awaitable[list[Row]]]]] = [
+        ("kernel", KERNEL, lambda on, rows, tell: run(on, rows, arguments.turns, tell)),
+        ("reports", REPORTS, lambda on, rows, tell: run_reports(on, rows, arguments.turns, size, tell)),
+    ]
+    for name, known, measured in parts:
+        chosen = [row for row in wanted if row in known]
+        if not chosen:
+            continue
+        with (
+            progress(console) as tell,
+            servers((*DATABASES, *reports.DATABASES)) as started,
+            # The event loop of production: uvicorn takes it wherever it is installed.
+            asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
+        ):
+            rows = runner.run(_awaited(measured(started, chosen, tell)))
+        report.show(rows, facts, console)
+        if set(chosen) == set(known):
+            report.write(rows, facts, ROOT / "build" / "bench" / f"{name}.json")
+
+
+async def _awaited(rows: Awaitable[list[Row]]) -> list[Row]:
+    return await rows
 
 
 if __name__ == "__main__":
