@@ -162,8 +162,8 @@ async def list_blockers(
             **report.model_dump(include={"report_id", "form", "level", "status", "due_on", "reason"}),
             waits_for="acceptance" if report.status == "signed" else "signature",
             overdue=report.status != "signed" and report.due_on is not None and report.due_on < today,
-            unknown=sum(sides["unknown"] or 0 for sides in told.values()),
+            unknown=sum(sides["unknown"] or 0 for sides in revision.sides().values()),
         )
-        for report, told, place, _ in rows
+        for report, revision, place, _ in rows
     ]
     return Page(items=items, next_cursor=cursor)

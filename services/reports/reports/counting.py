@@ -25,8 +25,6 @@ from reports.states import Moment, in_force, members, offices
 _declarations: sa.Table = Declaration.__table__  # type: ignore[attr-defined]
 
 TRANSFERRED = "registry.member_transferred.v1"
-SIDES = ("counted", "declared", "unknown", "differs")
-"""What is known of a declarable indicator: two sums, and two numbers of organisations."""
 
 
 def told(name: str, side: str) -> str:
@@ -58,9 +56,7 @@ def own(catalogue: Catalogue, moment: Moment, tree: Any, within: sa.Select[Any] 
             case MemberCount() | TransferCount():
                 columns[name] = _int(sa.func.coalesce(found[name], 0))
             case OrganisationCount():
-                columns[name] = sa.cast(
-                    sa.func.coalesce(indicator.where.sql(tree.c), False), sa.Integer
-                )
+                columns[name] = sa.cast(sa.func.coalesce(indicator.where.sql(tree.c), False), sa.Integer)
             case HeadCount():
                 counts = indicator.where.sql(tree.c)
                 _tell(columns, name, sa.case((counts, tree.c[indicator.sum])), found.get(f"{name}__says"), counts)

@@ -9,9 +9,10 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from reports.counting import SIDES, own, told
+from reports.counting import own, told
 from reports.formulas import Expression
 from reports.indicators import Catalogue
+from reports.records import SIDES
 from reports.states import Moment, organisations
 
 

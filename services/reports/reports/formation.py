@@ -1,7 +1,7 @@
 """The statements that form reports: set-wise, one pass over the facts for all forms and all organisations.
 
-The steps are kept in tables that live for the transaction: each can be scanned by several processes at once, and the
-planner knows their sizes.
+The steps are kept in tables that live for the transaction: each can be made by several processes at once, and the
+planner sees their sizes.
 """
 
 import operator
@@ -16,12 +16,12 @@ from sqlalchemy.dialects.postgresql import JSONB, insert
 
 from common.events.reports import ReportFormed
 from common.outbox import publishing
-from reports.counting import SIDES, told
+from reports.counting import told
 from reports.figures import reach, rolled
 from reports.forms import Check, Form, Row
 from reports.formulas import Expression, Formula
 from reports.indicators import Catalogue, Derived, rounded
-from reports.records import DRAFTS, Report, ReportRevision
+from reports.records import DRAFTS, SIDES, Report, ReportRevision
 from reports.states import Moment, organisations
 
 _PAIRS = 45
@@ -34,7 +34,7 @@ _SIGNS: Mapping[str, Callable[[Expression, Expression], Expression]] = {
     "<=": operator.le,
     ">=": operator.ge,
 }
-_SAID = ("form_version", "figures", "parts", "told", "failed")
+_SAID = ("form_version", "figures", "parts", "asked", "told", "failed")
 """Where these say the same, a report needs no new revision."""
 
 
@@ -49,7 +49,7 @@ class Tables:
         dialect = postgresql.asyncpg.dialect()  # type: ignore[no-untyped-call]
         text = str(rows.compile(dialect=dialect, compile_kwargs={"literal_binds": True}))
         table = f"forming_{name}"
-        self.statements += [f"create temp table {table} on commit drop as {text}", f"analyze {table}"]
+        self.statements.append(f"create temp table {table} on commit drop as {text}")
         return sa.table(table, *(sa.column(column.key, column.type) for column in rows.selected_columns))
 
 
@@ -117,7 +117,11 @@ def _fresh(
             sa.cast(form.due_on(as_of), sa.Date).label("due_on"),
             _figures(form, sums).label("figures"),
             parts.label("parts"),
+            sa.cast(postgresql.array(asked(form, catalogue), type_=sa.Text), sa.ARRAY(sa.Text)).label("asked"),
             _told(form, catalogue, sums).label("told"),
+            sa.cast(postgresql.array([row.code for row in form.rows], type_=sa.Text), sa.ARRAY(sa.Text)).label(
+                "codes"
+            ),
             _failed(form.checks, sums).label("failed"),
         )
         .select_from(tree)
@@ -134,9 +138,7 @@ def _parts(form: Form, tree: Any, sums: Any) -> sa.Subquery:
     return (
         sa.select(
             child.c.parent_id,
-            sa.func.jsonb_object_agg(sa.cast(child.c.organisation_id, sa.Text), _figures(form, its)).label(
-                "parts"
-            ),
+            sa.func.jsonb_object_agg(sa.cast(child.c.organisation_id, sa.Text), _line(form, its)).label("parts"),
         )
         .join(its, its.c.organisation_id == child.c.organisation_id)
         .join(parent, parent.c.organisation_id == child.c.parent_id)
@@ -153,12 +155,22 @@ def _reports(organisation: Any, sums: Any) -> sa.ColumnElement[bool]:
 
 def _figures(form: Form, sums: Any) -> Expression:
     """{row code: figure}; null where the base does not know."""
-    return _object(
-        [
-            (row.code, sums.c[row.indicator] if _whole(row) else rounded(Formula(row.value).sql(sums.c), row.unit))
-            for row in form.rows
-        ]
+    codes = [row.code for row in form.rows]
+    return _object(list(zip(codes, _values(form, sums), strict=True)))
+
+
+def _line(form: Form, sums: Any) -> Expression:
+    """The figures in the order of the rows."""
+    return sa.func.to_jsonb(
+        postgresql.array([sa.cast(value, sa.Numeric) for value in _values(form, sums)], type_=sa.Numeric)
     )
+
+
+def _values(form: Form, sums: Any) -> list[Expression]:
+    return [
+        sums.c[row.indicator] if _whole(row) else rounded(Formula(row.value).sql(sums.c), row.unit)
+        for row in form.rows
+    ]
 
 
 def _whole(row: Row) -> bool:
@@ -167,13 +179,14 @@ def _whole(row: Row) -> bool:
 
 
 def _told(form: Form, catalogue: Catalogue, sums: Any) -> Expression:
-    """{declarable indicator of the form's rows: {side: figure}}; only where anybody was or could be asked."""
-    asked = names_of(form, catalogue) & catalogue.declarable.keys()
-    if not asked:
-        return sa.func.jsonb_build_object(type_=JSONB)
-    return _object(
-        [(name, _object([(side, sums.c[told(name, side)]) for side in SIDES])) for name in sorted(asked)]
-    )
+    """The sides of each declarable indicator of the form's rows, in the order of `asked`."""
+    sides = [sums.c[told(name, side)] for name in asked(form, catalogue) for side in SIDES]
+    return sa.cast(postgresql.array(sides, type_=sa.Integer), sa.ARRAY(sa.Integer))
+
+
+def asked(form: Form, catalogue: Catalogue) -> list[str]:
+    """What people may be asked for in the form, sorted."""
+    return sorted(names_of(form, catalogue) & catalogue.declarable.keys())
 
 
 def names_of(form: Form, catalogue: Catalogue) -> set[str]:
@@ -258,7 +271,7 @@ def _write(fresh: Any, as_of: date, now: datetime, shards: int) -> sa.Select[Any
     said = sa.and_(changed.c.form == written.c.form, changed.c.organisation_id == written.c.organisation_id)
     revision = {
         **{name: written.c[name] for name in ("report_id", "revision", "form_version", "formed_at")},
-        **{name: changed.c[name] for name in ("figures", "parts", "told", "failed")},
+        **{name: changed.c[name] for name in ("codes", "figures", "parts", "asked", "told", "failed")},
     }
     kept = insert(_revision).from_select(
         list(revision), sa.select(*revision.values()).select_from(written).join(changed, said)

@@ -13,6 +13,8 @@ from reports.models import MOMENT, Table
 
 _JSON: Any = JSONB(none_as_null=True)
 
+SIDES = ("counted", "declared", "unknown", "differs")
+"""What is known of a declarable indicator: two sums, and two numbers of organisations."""
 DRAFTS = ("formed", "returned", "reopened")
 """A report's states in which its figures follow the base; in the others they stand."""
 FILED = ("signed", "accepted", "locked")
@@ -61,13 +63,33 @@ class ReportRevision(Table, table=True):
     form_version: int
     figures: dict[str, Figure] = Field(sa_type=_JSON)
     """By row code."""
-    parts: dict[str, dict[str, Figure]] | None = Field(sa_type=_JSON)
-    """Of a summary: id of each organisation directly below -> its figures by the same form."""
-    told: dict[str, dict[str, int | None]] = Field(sa_type=_JSON)
-    """By declarable indicator: counted and declared (sums over the subtree), unknown and differing (organisations)."""
+    codes: list[str] = Field(sa_type=sa.ARRAY(sa.Text))  # type: ignore[call-overload]
+    """Of the rows, in their order."""
+    parts: dict[str, list[Figure]] | None = Field(sa_type=_JSON)
+    """Of a summary: id of each organisation directly below -> its figures by the same form, in the order of `codes`."""
+    asked: list[str] = Field(sa_type=sa.ARRAY(sa.Text))  # type: ignore[call-overload]
+    """Indicators that people may be asked for."""
+    told: list[int | None] = Field(sa_type=sa.ARRAY(sa.Integer))  # type: ignore[call-overload]
+    """Of each of `asked`, in that order: counted and declared (sums), unknown and differing (organisations)."""
     failed: list[str] = Field(sa_type=sa.ARRAY(sa.Text))  # type: ignore[call-overload]
     """Codes of the form's cross-checks that do not hold."""
     formed_at: datetime = Field(sa_type=MOMENT)
+
+    def sides(self) -> dict[str, dict[str, int | None]]:
+        """By indicator: counted, declared, unknown, differs."""
+        return sides(self.asked, self.told)
+
+    def parts_by_code(self) -> dict[str, dict[str, Figure]] | None:
+        if self.parts is None:
+            return None
+        return {part: dict(zip(self.codes, line, strict=True)) for part, line in self.parts.items()}
+
+
+def sides(asked: list[str], told: list[int | None]) -> dict[str, dict[str, int | None]]:
+    width = len(SIDES)
+    return {
+        name: dict(zip(SIDES, told[at * width : (at + 1) * width], strict=True)) for at, name in enumerate(asked)
+    }
 
 
 class ReportStep(Table, table=True):

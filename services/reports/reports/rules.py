@@ -1,7 +1,7 @@
 """Which forms a run makes, which step a report may take, when all will be in."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from typing import Literal
 from uuid import UUID
@@ -72,7 +72,7 @@ def check_figures(checks: list[Check], failed: list[str]) -> None:
         raise ChecksFail(broken)
 
 
-def check_asked(values: Mapping[str, int | None], told: Mapping[str, object], level: str) -> None:
+def check_asked(values: Mapping[str, int | None], told: Sequence[str], level: str) -> None:
     """Only a primary is asked; what is above sums up."""
     asked = sorted(told) if level == "primary" else []
     for indicator in values:

@@ -69,7 +69,7 @@ def report_view(filed: Filed, book: FormBook, named: dict[UUID, OrganisationFact
             CheckView(code=c.code, label=c.label, blocks=c.blocks, holds=c.code not in revision.failed)
             for c in (form.checks if form else [])
         ],
-        parts=_parts(revision.parts, named) if revision.parts is not None else None,
+        parts=_parts(parts, named) if (parts := revision.parts_by_code()) is not None else None,
         revisions=[
             RevisionView(revision=item.revision, form_version=item.form_version, formed_at=item.formed_at)
             for item in filed.revisions
@@ -90,7 +90,7 @@ def organisations_of(filed: Filed) -> list[UUID]:
 
 
 def _told(row: Row, filed: Filed) -> ToldView | None:
-    sides = filed.revision.told.get(row.indicator or "")
+    sides = filed.revision.sides().get(row.indicator or "")
     if sides is None:
         return None
     return ToldView(

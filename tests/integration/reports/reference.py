@@ -23,7 +23,7 @@ _MEMBERS = [
     *("joined", "left", "expelled", "transferred_in", "transferred_out"),
 ]
 _OFFICES = ["committee_members", "audit_members"]
-_CHAIRS = ["chairs_women", "chairs_youth", "chairs_released"]
+_CHAIRS = ["chairs_women", "chairs_youth", "chairs_released", "all_members", "digital_coverage"]
 _TYPES = [
     *("at_schools", "at_preschools", "at_vocational", "at_universities", "at_supplementary", "at_authorities"),
     "at_others",

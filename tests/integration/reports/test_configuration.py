@@ -79,7 +79,7 @@ async def test_a_new_row_is_a_line_in_the_next_version_and_old_reports_keep_thei
     await run(client, headers, form="primary_yearly")
     folder: Path = extra_settings["report_forms_folder"]
     form = yaml.safe_load((folder / "primary_yearly.1.yaml").read_text("utf-8"))
-    row = {"code": "23", "label": {"ru": "Мужчины", "en": "Men"}, "value": "members - women"}
+    row = {"code": "25", "label": {"ru": "Мужчины", "en": "Men"}, "value": "members - women"}
     (folder / "primary_yearly.2.yaml").write_text(
         yaml.safe_dump({**form, "version": 2, "rows": [*form["rows"], row]}), "utf-8"
     )
@@ -87,10 +87,10 @@ async def test_a_new_row_is_a_line_in_the_next_version_and_old_reports_keep_thei
 
     assert (await run(client, headers, form="primary_yearly"))["formed"] == 1
     item = (await client.get("/v1/reports", headers=headers)).json()["items"][0]
-    assert (item["form_version"], item["revision"], item["figures"]["23"]) == (2, 2, 1)
+    assert (item["form_version"], item["revision"], item["figures"]["25"]) == (2, 2, 1)
     address = f"/v1/reports/{item['report_id']}"
     first = (await client.get(address, params={"revision": 1}, headers=headers)).json()
-    assert (first["form_version"], [row["code"] for row in first["rows"]][-1]) == (1, "22")
+    assert (first["form_version"], [row["code"] for row in first["rows"]][-1]) == (1, "24")
     newest = (await client.get(address, headers=headers)).json()
     assert (newest["rows"][-1]["label"]["en"], newest["rows"][-1]["value"]) == ("Men", 1)
 

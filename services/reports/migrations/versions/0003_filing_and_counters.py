@@ -135,18 +135,12 @@ def upgrade() -> None:
     op.create_index("report_as_of_status", "report", ["as_of", "form", "status"], unique=False)
     op.drop_column("report", "parts")
     op.drop_column("report", "figures")
+    op.add_column("report_revision", sa.Column("codes", sa.ARRAY(sa.Text()), nullable=False, server_default="{}"))
+    op.add_column("report_revision", sa.Column("asked", sa.ARRAY(sa.Text()), nullable=False, server_default="{}"))
     op.add_column(
-        "report_revision",
-        sa.Column(
-            "told",
-            postgresql.JSONB(none_as_null=True, astext_type=sa.Text()),
-            nullable=False,
-            server_default=sa.text("'{}'"),
-        ),
+        "report_revision", sa.Column("told", sa.ARRAY(sa.Integer()), nullable=False, server_default="{}")
     )
-    op.add_column(
-        "report_revision", sa.Column("failed", sa.ARRAY(sa.Text()), nullable=False, server_default=sa.text("'{}'"))
-    )
+    op.add_column("report_revision", sa.Column("failed", sa.ARRAY(sa.Text()), nullable=False, server_default="{}"))
     op.drop_constraint(op.f("report_revision_report_id_fkey"), "report_revision", type_="foreignkey")
 
 
@@ -156,6 +150,8 @@ def downgrade() -> None:
     )
     op.drop_column("report_revision", "failed")
     op.drop_column("report_revision", "told")
+    op.drop_column("report_revision", "asked")
+    op.drop_column("report_revision", "codes")
     op.add_column(
         "report",
         sa.Column(

@@ -1,3 +1,4 @@
+# ruff: noqa: S608 (names of our own tables)
 """What the database does by itself: intervals of facts, guards of filed reports, differences for the live counters."""
 
 from collections.abc import Sequence

@@ -59,7 +59,7 @@ async def declare_figures(
     check_if_match(caller.if_match, report.version)
     rules.check_step("signed", report.status)
     revision = await _revision(session, report)
-    rules.check_asked(values, revision.told, report.level)
+    rules.check_asked(values, revision.asked, report.level)
     for indicator, figure in values.items():
         newest = await session.scalar(
             sa.select(sa.func.max(col(Declaration.version))).where(

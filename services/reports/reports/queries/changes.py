@@ -1,9 +1,9 @@
 """Why a figure changed: movements that add up to the whole difference.
 
 A difference between two moments is taken in two steps: what was learnt later about the first day, and what happened
-from the first day to the second, as known at the end. Within a step each member (each organisation, where organisations,
-head counts, transfers or offices are counted) adds what it counts for at the end less what it counted for at the
-beginning, under exactly one cause. So the movements add up by construction.
+from the first day to the second, as known at the end. Within a step each member (each organisation, where others than
+members are counted) adds what it counts for at the end less what it counted for at the beginning, under exactly one
+cause. So the movements add up by construction.
 """
 
 from dataclasses import dataclass

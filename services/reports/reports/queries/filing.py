@@ -58,10 +58,10 @@ async def blockers(
     as_of: date,
     level: str | None,
 ) -> tuple[list[Any], str | None]:
-    """Rows (Report, told, Organisation) of the reports below that are not accepted yet, by report id."""
+    """Rows (Report, ReportRevision, Organisation) of the reports below that are not accepted yet, by report id."""
     await check_visible(session, principal, organisation_id)
     statement = (
-        sa.select(Report, col(ReportRevision.told), Organisation, col(Report.report_id))
+        sa.select(Report, ReportRevision, Organisation, col(Report.report_id))
         .join(
             ReportRevision,
             sa.and_(

@@ -15,13 +15,12 @@ from sqlmodel import col
 from common.auth import Principal, in_scope, subtree
 from common.errors import NotFound
 from common.http import PageParams, paginate
-from reports.counting import SIDES
 from reports.counting import told as told_column
 from reports.figures import subtree_figures
 from reports.forms import FormBook
 from reports.indicators import DIGITS, Catalogue, Figure, Unit
 from reports.models import Card, Declaration, Member, Organisation, OrganisationFact, Participant
-from reports.records import DRAFTS, Report, ReportRevision, ReportStep
+from reports.records import DRAFTS, SIDES, Report, ReportRevision, ReportStep
 from reports.states import Moment
 
 
