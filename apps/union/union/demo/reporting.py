@@ -1,5 +1,6 @@
-"""The yearly reports: formed by themselves, signed by the chairs, accepted and locked above; and how complete they are."""
+"""The yearly reports: formed, signed by the chairs, accepted and locked above; and how complete they are."""
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,7 @@ async def completeness(apis: Apis, region: str, signed: int) -> list[dict[str, A
         lines: list[dict[str, Any]] = cockpit["reports"]
         if any(line["level"] == "primary" and line["signed"] == signed for line in lines):
             break
+        await asyncio.sleep(0.2)
     return lines
 
 
