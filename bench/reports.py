@@ -66,16 +66,16 @@ async def prepare(servers: Servers, size: national.Size, report: Report) -> None
     dsn = servers.dsn("national")
     await national.write(dsn, size)
     report("counting everything once")
-    database = Database.connect(_settings(servers, "national"))
-    async with database.sessions.begin() as session:
+    connected = Database.connect(_settings(servers, "national"))
+    async with connected.sessions.begin() as session:
         await tallies.rebuild(session, datetime.now(UTC), None)
-    await database.close()
+    await connected.close()
     await execute(dsn, "vacuum analyze")
 
 
 def _settings(servers: Servers, database: str, **more: Any) -> ReportsSettings:
     return ReportsSettings(
-        database_url=servers.postgres.url(database),  # type: ignore[arg-type]
+        database_url=servers.postgres.url(database),
         kafka_bootstrap=servers.broker.bootstrap,
         kafka_idempotent=False,
         **{"jwks_url": "file:///none", **more},

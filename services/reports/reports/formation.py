@@ -50,7 +50,7 @@ class Tables:
         text = str(rows.compile(dialect=dialect, compile_kwargs={"literal_binds": True}))
         table = f"forming_{name}"
         self.statements.append(f"create temp table {table} on commit drop as {text}")
-        return sa.table(table, *(sa.column(column.key, column.type) for column in rows.selected_columns))
+        return sa.table(table, *(sa.column(str(column.key), column.type) for column in rows.selected_columns))
 
 
 Roots = Callable[[Any], sa.ColumnElement[bool]]
@@ -82,7 +82,8 @@ def steps(
     tables = Tables()
     moment = Moment(as_of)
     tree = tables.keep("tree", organisations(moment))
-    within, mine = None, sa.true()
+    within: Any = None
+    mine: sa.ColumnElement[bool] = sa.true()
     if roots is not None:
         within = tables.keep("reach", sa.select(reach(tree, roots(tree.c.organisation_id))))
         mine = roots(tree.c.organisation_id)
@@ -203,7 +204,8 @@ def names_of(form: Form, catalogue: Catalogue) -> set[str]:
 def _failed(checks: Sequence[Check], sums: Any) -> Expression:
     """Codes of the checks that do not hold."""
     if not checks:
-        return sa.cast(postgresql.array([], type_=sa.Text), sa.ARRAY(sa.Text))
+        nothing: list[str] = []
+        return sa.cast(postgresql.array(nothing, type_=sa.Text), sa.ARRAY(sa.Text))
     broken = [
         sa.case((sa.not_(_SIGNS[c.sign](Formula(c.left).sql(sums.c), Formula(c.right).sql(sums.c))), c.code))
         for c in checks

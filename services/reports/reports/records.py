@@ -63,15 +63,15 @@ class ReportRevision(Table, table=True):
     form_version: int
     figures: dict[str, Figure] = Field(sa_type=_JSON)
     """By row code."""
-    codes: list[str] = Field(sa_type=sa.ARRAY(sa.Text))  # type: ignore[call-overload]
+    codes: list[str] = Field(sa_type=sa.ARRAY(sa.Text))
     """Of the rows, in their order."""
     parts: dict[str, list[Figure]] | None = Field(sa_type=_JSON)
     """Of a summary: id of each organisation directly below -> its figures by the same form, in the order of `codes`."""
-    asked: list[str] = Field(sa_type=sa.ARRAY(sa.Text))  # type: ignore[call-overload]
+    asked: list[str] = Field(sa_type=sa.ARRAY(sa.Text))
     """Indicators that people may be asked for."""
-    told: list[int | None] = Field(sa_type=sa.ARRAY(sa.Integer))  # type: ignore[call-overload]
+    told: list[int | None] = Field(sa_type=sa.ARRAY(sa.Integer))
     """Of each of `asked`, in that order: counted and declared (sums), unknown and differing (organisations)."""
-    failed: list[str] = Field(sa_type=sa.ARRAY(sa.Text))  # type: ignore[call-overload]
+    failed: list[str] = Field(sa_type=sa.ARRAY(sa.Text))
     """Codes of the form's cross-checks that do not hold."""
     formed_at: datetime = Field(sa_type=MOMENT)
 

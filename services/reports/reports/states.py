@@ -82,8 +82,8 @@ def members(
         told = told.where(facts.c.member_id.in_(of))
     if within is not None:
         ever = MEMBERS.alias("ever")
-        place = ever.c.from_organisation_id if come_from else ever.c.organisation_id
-        told = told.where(facts.c.member_id.in_(sa.select(ever.c.member_id).where(place.in_(within))))
+        was_at = ever.c.from_organisation_id if come_from else ever.c.organisation_id
+        told = told.where(facts.c.member_id.in_(sa.select(ever.c.member_id).where(was_at.in_(within))))
     known = told.cte()
     before = sa.func.lag(known.c.status).over(partition_by=known.c.member_id, order_by=known.c.version)
     silent = sa.func.coalesce(sa.and_(known.c.status == "erased", before.in_(ENDED)), sa.false())
@@ -107,7 +107,7 @@ def offices(known_at: datetime | None) -> Any:
     if known_at is None:
         return facts.alias("term")
     known = sa.select(facts).where(facts.c.recorded_at <= known_at).cte()
-    spread = {"partition_by": known.c.term_id, "order_by": known.c.version, "range_": (None, None)}
+    spread: Any = {"partition_by": known.c.term_id, "order_by": known.c.version, "range_": (None, None)}
     first = sa.func.first_value(known.c.version).over(**spread)
     starts = sa.func.last_value(known.c.starts_on).over(**spread)
     ends = sa.func.last_value(known.c.ends_on).over(**spread)

@@ -168,7 +168,7 @@ async def test_cards_count_by_their_members_wherever_these_go(deliver_all: Deliv
                 card_id=card_id,
                 member_id=member,
                 form="virtual",
-                status=status,  # type: ignore[arg-type]
+                status=status,
                 reason=None,
                 expires_on=date(2030, 1, 1),
                 effective_on=date(2020, 1, 1),

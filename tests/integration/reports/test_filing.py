@@ -199,7 +199,7 @@ async def test_a_locked_report_can_only_be_reopened_from_above_and_becomes_the_n
     assert refused(await office.declare(small.school, office.school, students=3)) == (409, "report_step_refused")
     # The summary rests on it: while that is filed, it stays closed.
     await office.step("sign", small.territorial, office.territorial)
-    again = {"reason": "Ошибка в записях"}
+    again: dict[str, Any] = {"reason": "Ошибка в записях"}
     assert refused(await office.step("reopen", small.school, office.region, **again)) == (409, "above_filed")
     await office.step("return", small.territorial, office.region, reason="Сначала первичка")
     assert refused(await office.step("reopen", small.school, office.school, **again))[0] == 403

@@ -30,7 +30,7 @@ async def changed(client: Client, headers: dict[str, str], node: UUID, name: str
 def adds_up(change: Any) -> bool:
     """The movements of each counted indicator make its whole difference; what is not known counts for nothing."""
     moved = sum(movement["amount"] for movement in change["movements"])
-    return moved == (change["after"] or 0) - (change["before"] or 0)
+    return bool(moved == (change["after"] or 0) - (change["before"] or 0))
 
 
 @_few

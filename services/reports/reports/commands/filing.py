@@ -277,7 +277,7 @@ def _take(session: AsyncSession, report: Report, step: Step, caller: Caller, rea
             form=report.form,
             form_version=report.form_version,
             as_of=report.as_of,
-            status=report.status,  # type: ignore[arg-type]
+            status=step,
             revision=report.revision,
             edition=report.edition,
         ),

@@ -7,6 +7,7 @@ from datetime import date, datetime
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
 
 from common.auth import Principal, in_scope
 from reports import formation, metrics, rules
@@ -92,9 +93,9 @@ async def form_by_themselves(session: AsyncSession, now: datetime, settings: Rep
     book = FormBook.read(settings.report_forms_folder, catalogue())
     for as_of, forms in rules.due_by_itself(book, now.date(), settings.report_formation_days).items():
         done = await session.execute(
-            sa.select(Formation.form).where(
-                Formation.as_of == as_of,  # type: ignore[arg-type]
-                Formation.formed_on == now.date(),  # type: ignore[arg-type]
+            sa.select(col(Formation.form)).where(
+                col(Formation.as_of) == as_of,
+                col(Formation.formed_on) == now.date(),
             )
         )
         formed_today = set(done.scalars())
