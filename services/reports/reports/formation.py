@@ -206,11 +206,13 @@ def _failed(checks: Sequence[Check], sums: Any) -> Expression:
     if not checks:
         nothing: list[str] = []
         return sa.cast(postgresql.array(nothing, type_=sa.Text), sa.ARRAY(sa.Text))
-    broken = [
+    broken: list[Expression] = [
         sa.case((sa.not_(_SIGNS[c.sign](Formula(c.left).sql(sums.c), Formula(c.right).sql(sums.c))), c.code))
         for c in checks
     ]
-    return sa.func.array_remove(postgresql.array(broken, type_=sa.Text), sa.null(), type_=sa.ARRAY(sa.Text))
+    return sa.func.array_remove(
+        sa.cast(postgresql.array(broken), sa.ARRAY(sa.Text)), sa.null(), type_=sa.ARRAY(sa.Text)
+    )
 
 
 def _object(pairs: Sequence[tuple[str, Expression]]) -> Expression:

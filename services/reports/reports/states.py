@@ -97,8 +97,8 @@ def members(
     spans = statement.subquery(name)
     if within is None:
         return spans
-    place = spans.c.from_organisation_id if come_from else spans.c.organisation_id
-    return sa.select(spans).where(place.in_(within)).subquery(f"{name}_within")
+    stands = spans.c.from_organisation_id if come_from else spans.c.organisation_id
+    return sa.select(spans).where(stands.in_(within)).subquery(f"{name}_within")
 
 
 def offices(known_at: datetime | None) -> Any:
