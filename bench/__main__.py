@@ -4,7 +4,12 @@ import argparse
 import asyncio
 import contextlib
 import logging
+<<<<<<< HEAD
 from collections.abc import Awaitable, Callable, Iterator
+=======
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+>>>>>>> main
 
 import uvloop
 from pydantic import SecretStr
@@ -12,7 +17,11 @@ from rich.console import Console
 from sqlalchemy import MetaData
 from sqlalchemy.ext.asyncio import create_async_engine
 
+<<<<<<< HEAD
 from bench import api, national, projection, relay, report, reports
+=======
+from bench import api, cards, importing, projection, relay, report
+>>>>>>> main
 from bench.measure import Row, measure, measure_alone
 from bench.world import DATABASES, ROOT, Servers, Table, member_messages, servers
 from common.events.registry import MEMBERS
@@ -21,19 +30,26 @@ from common.testing import TestIssuer
 from common.topics import provision
 from tests.kernel import toy
 
+<<<<<<< HEAD
 KERNEL = ("relay", "projection", "idiomatic", "api")
 REPORTS = ("formation", "hearing", "reading")
 ROWS = (*KERNEL, *REPORTS)
+=======
+ROWS = ("relay", "projection", "idiomatic", "api", "import", *cards.ROWS)
+>>>>>>> main
 AIM = 0.5
 EVENTS, KEYS = 20_000, 5_000
 IDIOMATIC_EVENTS = 1_500
+IMPORTED_MEMBERS = 300_000
+IMPORT_AIM = 0.25
+"""An import reads, judges, compares and writes: at most four times the time of only copying what it writes."""
 SECONDS = 3.0
 """How long the client drives an API in one turn."""
 
 Report = Callable[[str], None]
 
 
-async def run(servers: Servers, wanted: list[str], turns: int, report: Report) -> list[Row]:
+async def run(servers: Servers, wanted: list[str], turns: int, members: int, report: Report) -> list[Row]:
     """Measure the wanted rows one after another."""
     settings = Settings(
         database_url=SecretStr(servers.postgres.url("bench")),
@@ -91,7 +107,25 @@ async def run(servers: Servers, wanted: list[str], turns: int, report: Report) -
         )
     if "api" in wanted:
         rows.append(await _api_row(servers, settings.database_pool, turns, report))
-    return rows
+    if "import" in wanted:
+        rows.append(await _import_row(servers, members, min(turns, 3), report))
+    return rows + await cards.rows(servers, settings, wanted, turns, report)
+
+
+async def _import_row(servers: Servers, members: int, turns: int, report: Report) -> Row:
+    trial = importing.ImportTrial(servers, members)
+    report(f"import: registers of {members} members are made")
+    await trial.prepare()
+    row = await measure(
+        f"import of {members:,} members beside COPY",
+        "members/s",
+        ours=trial.import_rate,
+        limit=trial.copy_rate,
+        turns=turns,
+        aim=IMPORT_AIM,
+        report=report,
+    )
+    return replace(row, note=f"at most {trial.peak_mib:,.0f} MiB in the import's processes")
 
 
 async def run_reports(
@@ -155,15 +189,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("rows", nargs="*", help=f"of {', '.join(ROWS)}; all without")
     parser.add_argument("--turns", type=int, default=5, help="how often each pair is measured")
+<<<<<<< HEAD
     parser.add_argument(
         "--size", type=float, default=1.0, help="of the reports' base, as a share of the whole union"
     )
+=======
+    parser.add_argument("--members", type=int, default=IMPORTED_MEMBERS, help="how many are imported")
+>>>>>>> main
     arguments = parser.parse_args()
     wanted = arguments.rows or list(ROWS)
     if unknown := set(wanted) - set(ROWS):
         parser.error(f"no such row: {', '.join(sorted(unknown))}")
     logging.getLogger().setLevel(logging.WARNING)
     console, facts = Console(), report.machine()
+<<<<<<< HEAD
     size = national.Size.share(arguments.size)
     parts: list[tuple[str, tuple[str, ...], Callable[[Servers, list[str], Report], Awaitable[list[Row]]]]] = [
         ("kernel", KERNEL, lambda on, rows, tell: run(on, rows, arguments.turns, tell)),
@@ -187,6 +226,18 @@ def main() -> None:
 
 async def _awaited(rows: Awaitable[list[Row]]) -> list[Row]:
     return await rows
+=======
+    with (
+        progress(console) as tell,
+        servers() as started,
+        # The event loop of production: uvicorn takes it wherever it is installed.
+        asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
+    ):
+        rows = runner.run(run(started, wanted, arguments.turns, arguments.members, tell))
+    report.show(rows, facts, console)
+    if set(wanted) == set(ROWS):
+        report.write(rows, facts, ROOT / "build" / "bench" / "kernel.json")
+>>>>>>> main
 
 
 if __name__ == "__main__":

@@ -138,14 +138,21 @@ def _transfers(name: str, direction: str, moment: Moment, within: sa.Select[Any]
 
 def holders(moment: Moment, within: sa.Select[Any] | None) -> sa.Select[Any]:
     """Terms in force on the day, with sex and birth year of who holds them."""
-    term, holder = offices(moment.known_at), members(moment.known_at, None, "holder")
-    statement = (
-        sa.select(term, holder.c.sex, holder.c.birth_year)
-        .select_from(term)
-        .outerjoin(holder, sa.and_(holder.c.member_id == term.c.member_id, in_force(holder, moment.as_of)))
-        .where(in_force(term, moment.as_of))
+    term = offices(moment.known_at)
+    held = sa.select(term).where(in_force(term, moment.as_of))
+    of = None
+    if within is not None:
+        held = held.where(term.c.organisation_id.in_(within))
+    terms = held.cte("term_in_force")
+    if within is not None:
+        of = sa.select(terms.c.member_id)
+    holder = members(moment.known_at, None, "holder", of=of)
+    state = sa.select(holder).where(in_force(holder, moment.as_of)).subquery("holder_then")
+    return (
+        sa.select(terms, state.c.sex, state.c.birth_year)
+        .select_from(terms)
+        .outerjoin(state, state.c.member_id == terms.c.member_id)
     )
-    return statement if within is None else statement.where(term.c.organisation_id.in_(within))
 
 
 def _offices(catalogue: Catalogue, moment: Moment, within: sa.Select[Any] | None) -> sa.Select[Any]:

@@ -280,7 +280,7 @@ def _write(fresh: Any, as_of: date, now: datetime, shards: int) -> sa.Select[Any
     kept = insert(_revision).from_select(
         list(revision), sa.select(*revision.values()).select_from(written).join(changed, said)
     )
-    events = publishing(ReportFormed, written, shards, now, effective_on=sa.cast(now.date(), sa.Date))
+    events = publishing(ReportFormed, written, shards, effective_on=sa.cast(now.date(), sa.Date))
     return (
         sa.select(written.c.form, sa.func.count().label("formed"))
         .group_by(written.c.form)

@@ -200,7 +200,7 @@ async def decide_many(
         ),
     )
     shards: int = session.sync_session.info["outbox_shards"]
-    events = publishing(EVENTS[step], decided, shards, now, effective_on=sa.cast(now.date(), sa.Date))
+    events = publishing(EVENTS[step], decided, shards, effective_on=sa.cast(now.date(), sa.Date))
     count = await session.scalar(
         sa.select(sa.func.count()).select_from(decided).add_cte(steps.cte("steps"), events.cte("told_of"))
     )
