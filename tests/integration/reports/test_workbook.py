@@ -44,7 +44,7 @@ async def test_the_primary_report_is_an_office_form(
     table = {row[1]: (row[0], row[2], row[3]) for row in sheet.iter_rows(min_row=9, max_col=4, values_only=True)}
     for number, row in enumerate(report["rows"], 1):
         assert table[row["code"]] == (number, row["label"]["ru"], shown(row))
-    assert (table["01"][2], table["10"][2], table["08"][2]) == (2, 50, None)
+    assert (table["01"][2], table["10"][2], table["22"][2]) == (2, 50, None)
     assert sheet.print_area == f"'Отчёт'!$A$1:$D${sheet.max_row}"
     cells = {cell.value for row in sheet.iter_rows() for cell in row}
     assert "Председатель организации Профсоюза" in cells

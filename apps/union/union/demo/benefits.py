@@ -284,16 +284,3 @@ async def _signed_file(apis: Apis, partner: str) -> dict[str, int]:
     )
     taken = answer.json()
     return {"lines_of_file": taken["lines"], "known_before": taken["repeated"]}
-
-
-async def form_reports(apis: Apis, played: Played, out: Path) -> tuple[dict[str, Any], Path]:
-    """The yearly reports as of 1 January, and the regional one as a workbook."""
-    staff = apis.bearer("regional_staff", organisation_id=played.region)
-    run = await apis.post("reports", "/v1/report-runs", staff, {"as_of": f"{YEAR + 1}-01-01"})
-    [report] = await apis.pages(
-        "reports", "/v1/reports", staff, level="regional", organisation_id=played.region, as_of=f"{YEAR + 1}-01-01"
-    )
-    workbook = await apis.send("reports", "GET", f"/v1/reports/{report['report_id']}/xlsx", staff)
-    target = out / f"regional-{YEAR + 1}-01-01.xlsx"
-    target.write_bytes(workbook.content)
-    return run, target
