@@ -21,7 +21,7 @@ from cards.schemas import (
     PlasticCardView,
     ReconciliationView,
 )
-from common import app
+from common import app, sealing
 from common.auth import STAFF, Principal, Role, require
 from common.documents import PDF, SVG
 from common.http import Page, PageDep, ReadSessionDep, SessionDep, etag
@@ -46,7 +46,7 @@ def _view(batch: PlasticBatch, response: Response | None = None) -> BatchView:
 def _factory_certificate(settings: CardsSettings) -> x509.Certificate:
     file = settings.card_factory_certificate_file
     try:
-        return factory.certificate_of(file.read_bytes() if file else b"")
+        return sealing.certificate_of(file.read_bytes() if file else b"")
     except (OSError, ValueError):
         raise FactoryKeyMissing from None
 
@@ -114,7 +114,7 @@ async def send_batch(batch_id: UUID, response: Response, session: SessionDep, pr
 @router.get(
     "/plastic-batches/{batch_id}/personalisation-file",
     response_class=Response,
-    responses={200: {"content": {"application/pkcs7-mime": {}}, "description": "CMS, encrypted for the factory"}},
+    responses={200: {"content": {sealing.MEDIA_TYPE: {}}, "description": "CMS, encrypted for the factory"}},
 )
 async def make_personalisation_file(
     batch_id: UUID, request: Request, session: SessionDep, principal: OfficeDep, authorization: AuthorizationDep
@@ -128,7 +128,7 @@ async def make_personalisation_file(
     now = datetime.now(UTC)
     batch, pieces = await commands.cards_to_personalise(session, batch_id)
     members = [card.member_id for _, card in pieces]
-    names = await request.app.state.registry_names.names(members, authorization, _PRINTING)
+    names = await request.app.state.persons.many(members, authorization, _PRINTING)
     printed = [
         factory.Personalised(
             plastic.serial,
@@ -153,10 +153,10 @@ async def make_personalisation_file(
             made_at=now,
         )
     )
-    sealed = factory.encrypted_for(certificate, content)
+    sealed = sealing.encrypted_for(certificate, content)
     name = f"{batch.reference}-{number}.p7m"
     headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
-    return Response(sealed, media_type="application/pkcs7-mime", headers=headers)
+    return Response(sealed, media_type=sealing.MEDIA_TYPE, headers=headers)
 
 
 @router.post(
@@ -228,7 +228,7 @@ async def card_face(
 ) -> Response:
     """The card as it is printed, with the holder's name: both sides as PDF, or one as SVG."""
     seen = await queries.card_with_qr(session, principal, card_id)
-    name = await request.app.state.registry_names.name(seen.card.member_id, authorization, "card_face")
+    name = await request.app.state.persons.one(seen.card.member_id, authorization, "card_face")
     picture = qr.svg(qr.text(seen.card, request.app.state.signing_key))
     wanted = SVG if SVG in accept.lower() else PDF
     made = await face.card_face(seen.card, name, picture, side or ("front" if wanted == SVG else None), wanted)

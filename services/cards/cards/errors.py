@@ -115,21 +115,3 @@ class FactoryKeyMissing(BusinessError):
         super().__init__(
             "No certificate of the factory can be read; set UNION_CARD_FACTORY_CERTIFICATE_FILE to one (RSA)."
         )
-
-
-class NamesUnavailable(BusinessError):
-    status = 503
-    code = "names_unavailable"
-
-    def __init__(self, detail: str = "The registry does not answer; try again in a while.") -> None:
-        super().__init__(detail)
-
-
-class NamesWithheld(BusinessError):
-    status = 403
-    code = "names_withheld"
-
-    def __init__(self) -> None:
-        super().__init__(
-            "The registry does not tell you the names of all these members; somebody who may read them must do it."
-        )

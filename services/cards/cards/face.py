@@ -4,14 +4,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-import httpx
 from fastapi import FastAPI
 
 from cards import rules
 from cards.config import CardsSettings
 from cards.models import Card
-from cards.names import Name, RegistryNames
 from common.documents import render
+from common.persons import Person, Persons
 
 Side = Literal["front", "back"]
 
@@ -19,17 +18,15 @@ _TEMPLATE = Path(__file__).parent / "templates" / "card_face.typ"
 
 
 def prepare(app: FastAPI, settings: CardsSettings) -> None:
-    """The way to names; nothing is opened before the first question."""
-    client = httpx.AsyncClient(base_url=settings.registry_url, timeout=20)
-    app.state.registry_names = RegistryNames(client)
+    app.state.persons = Persons.at(settings.registry_url)
 
 
-async def card_face(card: Card, name: Name, qr_svg: str, side: Side | None, media_type: str) -> bytes:
+async def card_face(card: Card, name: Person, qr_svg: str, side: Side | None, media_type: str) -> bytes:
     """One side, or both as two pages of a PDF."""
     return await render(_TEMPLATE, _printed(card, name, qr_svg, side), media_type)
 
 
-def _printed(card: Card, name: Name, qr_svg: str, side: Side | None) -> Mapping[str, Any]:
+def _printed(card: Card, name: Person, qr_svg: str, side: Side | None) -> Mapping[str, Any]:
     number = card.number
     return {
         "sides": [side] if side else ["front", "back"],

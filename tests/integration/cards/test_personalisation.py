@@ -10,10 +10,10 @@ import pytest
 import sqlalchemy as sa
 from fastapi import FastAPI
 
-from cards.names import RegistryNames
 from common.app import build_api
 from common.db import Database
 from common.events import EVENTS
+from common.persons import Persons
 from common.testing import Client, Templates, TestIssuer
 from registry.main import service as registry_service
 from tests.integration.cards.conftest import Deliver
@@ -44,7 +44,7 @@ async def registry(
     )
     database = Database.connect(settings)
     transport = httpx.ASGITransport(build_api(registry_service, settings, database))
-    app.state.registry_names = RegistryNames(httpx.AsyncClient(transport=transport, base_url="http://registry"))
+    app.state.persons = Persons(httpx.AsyncClient(transport=transport, base_url="http://registry"))
     async with Client(transport=transport, base_url="http://registry") as client:
         yield client, database
     await database.close()
@@ -151,10 +151,10 @@ async def test_without_the_right_to_the_names_there_is_no_file(
 ) -> None:
     batch = await office.sent(people.world.school)
     broken = httpx.AsyncClient(transport=httpx.MockTransport(_away), base_url="http://registry")
-    named, app.state.registry_names = app.state.registry_names, RegistryNames(broken)
+    named, app.state.persons = app.state.persons, Persons(broken)
     away = await file_of(office, batch)
     assert (away.status_code, away.json()["code"], away.headers["retry-after"]) == (503, "names_unavailable", "2")
-    app.state.registry_names = named
+    app.state.persons = named
     # Cards still knows of her, the registry no longer tells of her: nothing is printed by halves.
     async with people.database.sessions.begin() as session:
         other = sa.text("update member set organisation_id = :other where member_id = :member")

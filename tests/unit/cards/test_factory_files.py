@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cards.errors import FactoryFileInvalid
-from cards.factory import Personalised, certificate_of, encrypted_for, personalisation, read_response
+from cards.factory import Personalised, personalisation, read_response
+from common.sealing import certificate_of, encrypted_for
 
 NOW = datetime(2026, 11, 23, 9, 30, tzinfo=UTC)
 CARD = Personalised("PB202600000112-00001", "9000000000000005", "Ёлкина", "Анна; Мария", "", "11/31", "UC1:ABC")

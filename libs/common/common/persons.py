@@ -1,4 +1,7 @@
-"""Names, from the registry's API with the caller's own token: by the caller's right, and in the log of readers."""
+"""Personal data for what must be printed: from the registry's API with the caller's own token, at that moment.
+
+By the caller's right, and in the registry's log of readers. Whoever is given a person keeps nothing of it.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,35 +10,44 @@ from uuid import UUID
 
 import httpx
 
-from cards.errors import NamesUnavailable, NamesWithheld
+from common.errors import NamesUnavailable, NamesWithheld
 
 _AT_ONCE = 100
 """Members in one question: an address of 4 KB."""
 
 
 @dataclass(frozen=True)
-class Name:
+class Person:
+    """A member as the registry tells of one."""
+
     last_name: str
     first_name: str
     patronymic: str
+    """Empty when there is none."""
+    phone: str | None
 
 
-class RegistryNames:
-    """Asks and forgets: nothing of an answer is kept."""
+class Persons:
+    """Asks the registry and forgets."""
 
     def __init__(self, client: httpx.AsyncClient) -> None:
         self._client = client
 
-    async def name(self, member_id: UUID, authorization: str, purpose: str) -> Name:
+    @classmethod
+    def at(cls, registry_url: str) -> "Persons":
+        """Nothing is opened before the first question."""
+        return cls(httpx.AsyncClient(base_url=registry_url, timeout=20))
+
+    async def one(self, member_id: UUID, authorization: str, purpose: str) -> Person:
         """One member's name; members may read their own."""
         name = _named(await self._ask(f"/v1/members/{member_id}", {}, authorization, purpose))
         if name is None:
             raise NamesWithheld
         return name
 
-    async def names(self, member_ids: Sequence[UUID], authorization: str, purpose: str) -> dict[UUID, Name]:
+    async def many(self, member_ids: Sequence[UUID], authorization: str, purpose: str) -> dict[UUID, Person]:
         """The members' names. Raises NamesWithheld when the caller may not read every one of them."""
-        found: dict[UUID, Name] = {}
+        found: dict[UUID, Person] = {}
         for start in range(0, len(member_ids), _AT_ONCE):
             part = [str(member_id) for member_id in member_ids[start : start + _AT_ONCE]]
             asked = {"member_id": part, "limit": str(_AT_ONCE)}
@@ -62,8 +74,8 @@ class RegistryNames:
         return body
 
 
-def _named(item: dict[str, Any]) -> Name | None:
+def _named(item: dict[str, Any]) -> Person | None:
     """None for a member without a name: the person was erased, or the caller may not read it."""
     if not item.get("last_name") or not item.get("first_name"):
         return None
-    return Name(item["last_name"], item["first_name"], item.get("patronymic") or "")
+    return Person(item["last_name"], item["first_name"], item.get("patronymic") or "", item.get("phone"))
