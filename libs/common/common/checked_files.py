@@ -1,8 +1,8 @@
 """Files that pass between us and a factory or a bank: a header, lines, and a trailer that proves them whole.
 
 Semicolon-separated (RFC 4180 quoting), UTF-8, CRLF. The header begins with `H` and the version of the format; the
-trailer is `T`, the number of lines between, control totals if the format has any, and the SHA-256 in hexadecimal of every
-byte before the trailer's line.
+trailer is `T`, the number of lines between, control totals if the format has any, and the SHA-256, in hexadecimal, of
+every byte before the trailer's line.
 """
 
 import csv

@@ -1,4 +1,4 @@
-"""The two files that pass between us and the card factory, as docs/cards/factory.md has them. Pure: bytes in, bytes out."""
+"""The two files that pass between us and the card factory (docs/cards/factory.md). Pure: bytes in, bytes out."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

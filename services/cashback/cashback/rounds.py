@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from cashback import chain, keys
-from cashback.commands import expiry, participation
+from cashback.commands import expiry, participation, payouts
 from cashback.config import CashbackSettings
 from cashback.models import RefusedReport
 from common.rounds import Round
@@ -47,10 +47,16 @@ async def forget_refused_reports(session: AsyncSession, now: datetime, settings:
     )
 
 
+async def ask_after_payouts(session: AsyncSession, now: datetime, settings: CashbackSettings) -> None:
+    while await payouts.mark_unanswered(session, now, settings.bank_answer_days):
+        pass
+
+
 ROUNDS = (
     Round("chain_entries", timedelta(seconds=10), chain_entries),
     Round("seal_ledger", timedelta(hours=1), seal_ledger),
     Round("expire_cashback", timedelta(days=1), expire_cashback),
     Round("pass_on_inheritances", timedelta(minutes=10), pass_on_inheritances),
+    Round("ask_after_payouts", timedelta(hours=1), ask_after_payouts),
     Round("forget_refused_reports", timedelta(days=1), forget_refused_reports),
 )

@@ -302,31 +302,6 @@ class PartnerPurchaseView(PurchaseFields):
     buyer: str
 
 
-class PayoutRequest(Request):
-    amount: PositiveKopecks
-    effective_on: Day
-
-
-class SettleRequest(Request):
-    effective_on: Day
-
-
-class FailRequest(Request):
-    reason: Line
-    effective_on: Day
-
-
-class PayoutView(BaseModel):
-    payout_id: UUID
-    member_id: UUID
-    amount: int
-    status: Literal["requested", "settled", "failed"]
-    requested_on: date
-    resolved_on: date | None
-    reason: str | None
-    version: int
-
-
 class BalanceView(BaseModel):
     member_id: UUID
     pending: int

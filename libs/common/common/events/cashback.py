@@ -112,6 +112,9 @@ PURCHASE_EVENTS: tuple[type[PurchaseEvent], ...] = (
 )
 
 
+PayoutStatus = Literal["requested", "approved", "declined", "sent", "unknown", "settled", "failed", "returned"]
+
+
 class PayoutEvent(Event):
     """A payout to a member."""
 
@@ -121,7 +124,7 @@ class PayoutEvent(Event):
 
     payout_id: UUID
     member_id: UUID
-    status: Literal["requested", "settled", "failed"]
+    status: PayoutStatus
     amount: int
     """Kopecks."""
 
@@ -132,6 +135,30 @@ class PayoutRequested(PayoutEvent):
     event_type: ClassVar[str] = "cashback.payout_requested.v1"
 
 
+class PayoutApproved(PayoutEvent):
+    """It may be sent to the bank; above a limit two people have said so."""
+
+    event_type: ClassVar[str] = "cashback.payout_approved.v1"
+
+
+class PayoutDeclined(PayoutEvent):
+    """It was not approved, or its member called it off: the money is the member's available balance again."""
+
+    event_type: ClassVar[str] = "cashback.payout_declined.v1"
+
+
+class PayoutSent(PayoutEvent):
+    """It is in a file for the bank."""
+
+    event_type: ClassVar[str] = "cashback.payout_sent.v1"
+
+
+class PayoutUnknown(PayoutEvent):
+    """The bank has not said what became of it: it is neither paid again nor given back before the bank has."""
+
+    event_type: ClassVar[str] = "cashback.payout_unknown.v1"
+
+
 class PayoutSettled(PayoutEvent):
     """The payout reached the member."""
 
@@ -139,12 +166,27 @@ class PayoutSettled(PayoutEvent):
 
 
 class PayoutFailed(PayoutEvent):
-    """The money is the member's available balance again."""
+    """The bank has refused: the money is the member's available balance again."""
 
     event_type: ClassVar[str] = "cashback.payout_failed.v1"
 
 
-PAYOUT_EVENTS: tuple[type[PayoutEvent], ...] = (PayoutRequested, PayoutSettled, PayoutFailed)
+class PayoutReturned(PayoutEvent):
+    """The bank brought back what it had paid: the money is the member's available balance again."""
+
+    event_type: ClassVar[str] = "cashback.payout_returned.v1"
+
+
+PAYOUT_EVENTS: tuple[type[PayoutEvent], ...] = (
+    PayoutRequested,
+    PayoutApproved,
+    PayoutDeclined,
+    PayoutSent,
+    PayoutUnknown,
+    PayoutSettled,
+    PayoutFailed,
+    PayoutReturned,
+)
 
 
 class LedgerSealed(Event):

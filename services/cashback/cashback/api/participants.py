@@ -1,7 +1,6 @@
 """Members in the programme: enrolment, clicks, balances, payouts."""
 
 from datetime import datetime
-from typing import Literal
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 from uuid import UUID
 
@@ -10,9 +9,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from cashback import queries
 from cashback import schemas as s
-from cashback.api.callers import AnyMember, App, Federal, MemberOrOverseer, SettingsDep, member_of, now
-from cashback.commands import participation, payouts
-from cashback.models import Payout
+from cashback.api.callers import AnyMember, App, MemberOrOverseer, SettingsDep, member_of, now
+from cashback.commands import participation
 from common.app import router as kernel_router
 from common.http import Page, PageDep, ReadSessionDep, SessionDep, etag
 
@@ -60,59 +58,8 @@ async def _clicked(
     return s.ClickView(click_id=row.click_id, url=urlunsplit(address._replace(query=query)))
 
 
-@router.post("/payouts", status_code=201)
-async def request_payout(
-    body: s.PayoutRequest,
-    response: Response,
-    session: SessionDep,
-    settings: SettingsDep,
-    principal: AnyMember,
-) -> s.PayoutView:
-    payout = await payouts.request_payout(
-        session,
-        member_of(principal),
-        body.amount,
-        body.effective_on,
-        settings.payout_minimum,
-        settings.payable_days,
-        now(),
-    )
-    return _payout(response, payout)
-
-
-@router.get("/payouts")
-async def list_payouts(
-    page: PageDep,
-    session: ReadSessionDep,
-    principal: MemberOrOverseer,
-    status: Literal["requested", "settled", "failed"] | None = None,
-) -> Page[s.PayoutView]:
-    rows, cursor = await queries.payouts(session, principal, status, page)
-    return Page(items=[s.PayoutView(**row.model_dump()) for row in rows], next_cursor=cursor)
-
-
-@router.post("/payouts/{payout_id}/settle")
-async def settle_payout(
-    payout_id: UUID, body: s.SettleRequest, response: Response, session: SessionDep, _principal: Federal
-) -> s.PayoutView:
-    return _payout(response, await payouts.settle_payout(session, payout_id, body.effective_on, now()))
-
-
-@router.post("/payouts/{payout_id}/fail")
-async def fail_payout(
-    payout_id: UUID, body: s.FailRequest, response: Response, session: SessionDep, _principal: Federal
-) -> s.PayoutView:
-    payout = await payouts.fail_payout(session, payout_id, body.reason, body.effective_on, now())
-    return _payout(response, payout)
-
-
 @router.get("/balance")
 async def read_balance(session: ReadSessionDep, settings: SettingsDep, principal: AnyMember) -> s.BalanceView:
     member_id = member_of(principal)
     balance = await queries.balance(session, member_id, settings.payable_days)
     return s.BalanceView(member_id=member_id, **vars(balance))
-
-
-def _payout(response: Response, payout: Payout) -> s.PayoutView:
-    response.headers["ETag"] = etag(payout.version)
-    return s.PayoutView(**payout.model_dump())

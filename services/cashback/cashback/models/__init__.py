@@ -4,11 +4,13 @@ from cashback.models.base import Table
 from cashback.models.campaigns import Campaign, CampaignTerms, CapUse, Partner
 from cashback.models.ledger import Account, ChainLink, Checkpoint, JournalEntry, Posting
 from cashback.models.members import Card, Member, Organisation, Participant, Participation
-from cashback.models.payouts import Payout
+from cashback.models.payouts import BankAnswer, BankFile, Payout
 from cashback.models.purchases import Click, PartnerReport, Purchase, PurchaseFile, Refund, RefusedReport
 
 __all__ = [
     "Account",
+    "BankAnswer",
+    "BankFile",
     "Campaign",
     "CampaignTerms",
     "CapUse",
