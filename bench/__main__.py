@@ -12,19 +12,22 @@ from rich.console import Console
 from sqlalchemy import MetaData
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from bench import api, projection, relay, report
+from bench import api, cashback, projection, relay, report
 from bench.measure import Row, measure, measure_alone
 from bench.world import ROOT, Servers, Table, member_messages, servers
+from cashback.main import service as cashback_service
+from common import migrate
 from common.events.registry import MEMBERS
 from common.settings import Settings
 from common.testing import TestIssuer
 from common.topics import provision
 from tests.kernel import toy
 
-ROWS = ("relay", "projection", "idiomatic", "api")
+ROWS = ("relay", "projection", "idiomatic", "api", "ledger")
 AIM = 0.5
 EVENTS, KEYS = 20_000, 5_000
 IDIOMATIC_EVENTS = 1_500
+TRANSFERS = 20_000
 SECONDS = 3.0
 """How long the client drives an API in one turn."""
 
@@ -89,6 +92,54 @@ async def run(servers: Servers, wanted: list[str], turns: int, report: Report) -
         )
     if "api" in wanted:
         rows.append(await _api_row(servers, settings.database_pool, turns, report))
+    if "ledger" in wanted:
+        rows += await _ledger_rows(servers, turns, report)
+    return rows
+
+
+async def _ledger_rows(servers: Servers, turns: int, report: Report) -> list[Row]:
+    await asyncio.to_thread(migrate.upgrade, cashback_service, servers.postgres.url("cashback"))
+    await cashback.prepare(servers)
+    settings, dsn, issuer = cashback.settings_of(servers), servers.dsn("cashback"), TestIssuer(servers.folder)
+    rows = [
+        await measure(
+            "ledger, batches in the consumer; plain SQL",
+            "transfers/s",
+            ours=lambda: cashback.consumer_rate(settings, TRANSFERS),
+            limit=lambda: cashback.plain_rate(dsn, TRANSFERS),
+            turns=turns,
+            aim=0.7,
+            report=report,
+        ),
+        await measure(
+            "ledger, one hot account; many accounts",
+            "transfers/s",
+            ours=lambda: cashback.consumer_rate(settings, TRANSFERS, partners=1),
+            limit=lambda: cashback.consumer_rate(settings, TRANSFERS),
+            turns=turns,
+            aim=0.8,
+            report=report,
+        ),
+        await measure_alone(
+            "purchases taken whole by the consumer",
+            "purchases/s",
+            lambda: cashback.intake_rate(settings, TRANSFERS // 4),
+            turns=3,
+            report=report,
+        ),
+    ]
+    with cashback.serving_cashback(servers, issuer.jwks_url) as port:
+        rows.append(
+            await measure(
+                "ledger, one by one through the API; plain SQL",
+                "purchases/s",
+                ours=lambda: cashback.api_rate(port, issuer, SECONDS),
+                limit=lambda: cashback.plain_api_rate(dsn, SECONDS),
+                turns=turns,
+                aim=0.7,
+                report=report,
+            )
+        )
     return rows
 
 

@@ -23,8 +23,8 @@ from local_stack.ports import free_port
 from local_stack.postgres import Postgres
 
 ROOT = Path(__file__).parents[1]
-DATABASES = ("bench", "kernel", "bare")
-"""`bench` for the streams; `kernel` and `bare` for the two APIs, with the same tables in both."""
+DATABASES = ("bench", "kernel", "bare", "cashback")
+"""`bench` for the streams, `kernel` and `bare` for the two APIs with the same tables in both, `cashback` for its ledger."""
 
 
 class Table(SQLModel, registry=registry()):

@@ -25,7 +25,7 @@ from common.jobs import Job, Running, enqueue
 from common.limits import limited
 from common.main import run
 from common.outbox import publish
-from common.projections import Projection
+from common.projections import Facts, Projection
 from common.rounds import Round
 from common.settings import Settings
 from common.tables import add_kernel_tables
@@ -72,6 +72,18 @@ class Seen(Table, table=True):
     version: int
 
 
+class CounterFact(Table, table=True):
+    """Every state that a counter ever had."""
+
+    __tablename__ = "counter_fact"
+    counter_id: UUID = Column(primary_key=True)
+    version: int = Column(primary_key=True)
+    value: int
+    effective_on: date
+    event_type: str
+    recorded_at: datetime = Column(sa_type=sa.DateTime(timezone=True))
+
+
 class Applied(Table, table=True):
     """The effect: a row for each time it acted. Nothing but the inbox keeps it from acting twice."""
 
@@ -116,6 +128,7 @@ def subscriptions(_settings: Settings) -> list[Subscription]:
     counters = Subscription("toy", COUNTERS)
     seen = Projection(Seen, key="counter_id")
     counters.projects(seen, Counted, Created)
+    counters.records(Facts(CounterFact, key="counter_id"), Counted, Created)
 
     @counters.bulk_effect(Counted)
     async def apply_counts(session: AsyncSession, deliveries: Sequence[Delivery]) -> None:

@@ -16,7 +16,7 @@ from common.app import Service
 from local_stack import Postgres, free_port
 from local_stack.interruption import ended_in_order
 from registry.cli import import_app
-from union import contracts, demo, doctor, events, output, platform, refusals, stack
+from union import contracts, demo, doctor, events, output, platform, rebuilding, refusals, stack
 
 app = typer.Typer(
     help="Run and look after the union's platform: registry, cards, cashback, reports.",
@@ -31,6 +31,7 @@ app.command()(stack.token)
 app.command()(doctor.doctor)
 app.command()(events.topics)
 app.command()(events.republish)
+app.command()(rebuilding.rebuild)
 app.command()(demo.demo)
 app.command("contracts")(contracts.contracts)
 app.add_typer(events.parked_app, name="parked")

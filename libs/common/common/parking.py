@@ -4,10 +4,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
+
+if TYPE_CHECKING:
+    from aiokafka import ConsumerRecord
 
 WAITING = "waits_behind_key"
 """The code of a record that is itself sound but comes after a parked one of its key."""
@@ -23,6 +27,12 @@ class Record:
     raw_key: bytes | None
     payload: bytes | None
     headers: tuple[tuple[str, bytes | None], ...]
+
+    @classmethod
+    def of(cls, message: "ConsumerRecord") -> "Record":
+        return cls(
+            message.topic, message.partition, message.offset, message.key, message.value, tuple(message.headers)
+        )
 
     @cached_property
     def key(self) -> str:

@@ -95,7 +95,7 @@ class Streams:
 
     def _handler(self, subscription: Subscription, processor: Processor) -> Callable[[Records], Awaitable[None]]:
         async def handle(batch: Records) -> None:
-            records = [Record(r.topic, r.partition, r.offset, r.key, r.value, tuple(r.headers)) for r in batch]
+            records = [Record.of(record) for record in batch]
             self._begun[subscription.consumer] = time.monotonic()
             try:
                 await processor.process(records)

@@ -215,15 +215,6 @@ class AmountTooLarge(BusinessError):
         super().__init__(f"Only {left} kopecks of the purchase are left; send at most that.", left=left)
 
 
-class RefundedOtherwise(BusinessError):
-    code = "refund_recorded_otherwise"
-
-    def __init__(self) -> None:
-        super().__init__(
-            "A refund with this reference is recorded with another amount; use a reference of its own."
-        )
-
-
 class PayoutTooSmall(BusinessError):
     code = "payout_below_minimum"
 

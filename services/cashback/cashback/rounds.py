@@ -55,8 +55,8 @@ async def ask_after_payouts(session: AsyncSession, now: datetime, settings: Cash
 ROUNDS = (
     Round("chain_entries", timedelta(seconds=10), chain_entries),
     Round("seal_ledger", timedelta(hours=1), seal_ledger),
-    Round("expire_cashback", timedelta(days=1), expire_cashback),
     Round("pass_on_inheritances", timedelta(minutes=10), pass_on_inheritances),
     Round("ask_after_payouts", timedelta(hours=1), ask_after_payouts),
+    Round("expire_cashback", timedelta(days=1), expire_cashback),
     Round("forget_refused_reports", timedelta(days=1), forget_refused_reports),
 )

@@ -187,7 +187,10 @@ async def test_verify_finds_postings_that_were_changed_with_the_triggers_off(dat
 async def test_the_operator_verifies_the_ledger_from_the_command_line(
     database: Database, settings: Settings
 ) -> None:
-    environment = {"UNION_CASHBACK_DATABASE_URL": settings.database_url.get_secret_value()}
+    environment = {
+        "UNION_CASHBACK_DATABASE_URL": settings.database_url.get_secret_value(),
+        "UNION_LEDGER_KEY_FILE": str(settings.ledger_key_file),  # type: ignore[attr-defined]
+    }
 
     async def invoke(*arguments: str) -> tuple[int, str]:
         result = await asyncio.to_thread(CliRunner().invoke, ledger_app, arguments, env=environment)

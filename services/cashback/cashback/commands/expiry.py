@@ -72,7 +72,7 @@ async def _locked(
     statement = (
         sa.select(Participant)
         .join(Account, sa.and_(col(Account.owner) == owner, col(Account.kind) == Kind.MEMBER_AVAILABLE))
-        .where(which, col(Account.balance) > 0)
+        .where(which, col(Account.balance) > 0, col(Participant.heir_id).is_(None))
         .order_by(col(Participant.member_id))
         .limit(limit)
         .with_for_update(of=Participant)

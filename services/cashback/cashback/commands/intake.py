@@ -59,8 +59,11 @@ async def _take(
     now: datetime,
 ) -> list[Told]:
     connection = await session.connection()
-    known = await rows.known_reports(connection, partner, [report.key for report in reports])
     purchases = await rows.locked_purchases(connection, partner, {report.of for report in reports})
+    # After the lock: a twin that held it has taken its message by now.
+    known = await rows.known_reports(connection, partner, [report.key for report in reports])
+    if any((order, line) not in purchases for order, line, _, _ in known):
+        raise _Overtaken
     fresh = [report for report in reports if report.key not in known]
     subjects = await rows.subjects(connection, partner, fresh, purchases)
     caps = await rows.locked_caps(
