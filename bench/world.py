@@ -24,7 +24,7 @@ from local_stack.postgres import Postgres
 
 ROOT = Path(__file__).parents[1]
 DATABASES = ("bench", "kernel", "bare", "cashback")
-"""`bench` for the streams, `kernel` and `bare` for the two APIs with the same tables in both, `cashback` for its ledger."""
+"""`bench` for the streams; `kernel` and `bare` for two APIs with the same tables; `cashback` for its ledger."""
 
 
 class Table(SQLModel, registry=registry()):

@@ -350,7 +350,7 @@ class Year:
             rows = await session.execute(
                 sa.text("select kind, cast(sum(balance) as bigint) from account group by kind")
             )
-            balances: dict[str, int] = dict(rows.all())  # type: ignore[arg-type]
+            balances: dict[str, int] = dict(rows.all())
             if balances.get("bank", 0) != self.paid:
                 self.wrong.append(f"the bank paid {self.paid}, the ledger says {balances.get('bank', 0)}")
         self.counts |= {"entries": books.entries, "postings": books.postings, "checkpoints": links.checkpoints}

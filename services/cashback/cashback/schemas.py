@@ -279,6 +279,7 @@ class PurchaseFields(BaseModel):
     campaign_version: int
     order: str
     line: int
+    reported: int = Field(description="The amount as first reported")
     amount: int = Field(description="What is left after partial confirmation and refunds")
     cashback: int = Field(description="On that amount")
     status: PurchaseStatus

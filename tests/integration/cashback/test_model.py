@@ -13,7 +13,7 @@ from hypothesis.stateful import precondition, rule, run_state_machine_as_test
 from cashback import chain
 from cashback.commands import expiry, participation, payouts, purchases
 from cashback.commands.intake import take_reports
-from cashback.commands.reports import Report
+from cashback.commands.reports import Report, What
 from common.settings import Settings
 from tests.integration.cashback.programme import BOUGHT, NOW, Paid, Programme
 
@@ -26,12 +26,16 @@ AMOUNTS = st.sampled_from([40_000, 33_333, 19_999, 10_001, 30, 1])
 LINES = st.tuples(st.sampled_from("ABCDEFGH"), st.sampled_from([1, 1, 1, 2]))
 
 
+def about(line: tuple[str, int], what: What, version: str = "1", **said: Any) -> Report:
+    return Report(*line, what, version, **said)
+
+
 class History(Programme):
     """The steps that a history is made of."""
 
     def bought_by(self, member: int, terms: int, amount: int, line: tuple[str, int]) -> Report:
         click = self.click_of[self.members[member], self.terms[terms].id]
-        return Report(*line, click_id=click, amount=amount, purchased_at=BOUGHT)
+        return about(line, "reported", click_id=click, amount=amount, purchased_at=BOUGHT)
 
     def tell(self, report: Report) -> None:
         """One message by itself: refused with nothing changed, or taken, or answered as it was the first time."""
@@ -52,7 +56,7 @@ class History(Programme):
         """The usual way, so that the steps that follow find something to spoil."""
         line = (f"order {len(self.bought)}", 1)
         self.tell(self.bought_by(member, 0, amount, line))
-        self.tell(Report(*line, "confirmed", effective_on=DAY))
+        self.tell(about(line, "confirmed", effective_on=DAY))
         who = self.members[member]
         if paid_out and self.available[who] >= MINIMUM:
             self.answer(self.pay_out(who, self.available[who]), settled=True)
@@ -68,7 +72,7 @@ class History(Programme):
         """Messages of all kinds at once: each is taken or refused as if it had come alone, in its turn."""
         batch = [self.bought_by(*one) for one in lines]
         for line, what, amount in steps:
-            batch.append(Report(*line, what, amount=amount if what == "refunded" else None, effective_on=DAY))
+            batch.append(about(line, what, amount=amount if what == "refunded" else None, effective_on=DAY))
         expected = []
         for report in batch:
             refusal = self.judge(report)
@@ -85,20 +89,20 @@ class History(Programme):
     def confirm_a_purchase(self, data: Any, share: float, early: bool) -> None:
         line, one = data.draw(self.one_of(self.bought, "pending"))
         amount = None if share == 1 else max(1, int(one.amount * share))
-        self.tell(Report(*line, "confirmed", amount=amount, effective_on=EARLY if early else DAY))
+        self.tell(about(line, "confirmed", amount=amount, effective_on=EARLY if early else DAY))
 
     @precondition(lambda self: self.bought)
     @rule(data=st.data())
     def decline_a_purchase(self, data: Any) -> None:
         line, _ = data.draw(self.one_of(self.bought, "pending"))
-        self.tell(Report(*line, "declined", effective_on=DAY))
+        self.tell(about(line, "declined", effective_on=DAY))
 
     @precondition(lambda self: self.bought)
     @rule(data=st.data(), share=SHARES, reference=st.sampled_from("RSTUV"))
     def refund_a_purchase(self, data: Any, share: float, reference: str) -> None:
         line, one = data.draw(self.one_of(self.bought, "confirmed", "partly_confirmed"))
         amount = max(1, int(one.amount * share))
-        self.tell(Report(*line, "refunded", reference, amount=amount, effective_on=DAY))
+        self.tell(about(line, "refunded", reference, amount=amount, effective_on=DAY))
 
     @precondition(lambda self: any(self.available.values()))
     @rule(data=st.data(), share=SHARES)
