@@ -17,7 +17,7 @@ from cashback.commands.reports import Report
 from cashback.config import CashbackSettings
 from cashback.consumers import subscriptions
 from cashback.main import service
-from cashback.schemas import ReportLine
+from cashback.schemas.purchases import ReportLine
 from common.db import Database
 from common.errors import BusinessError
 from common.events.base import Event

@@ -30,6 +30,12 @@ class CashbackSettings(Settings):
     """For how many days after participation has ended the balance is still paid out."""
     unused_days: int = Field(default=0, ge=0, le=3650)
     """After how many days an available amount that was not asked for expires; 0: never."""
+    webhook_disable_days: int = Field(default=5, ge=1, le=60)
+    """After how many days of nothing but failures an address of a partner is told nothing more."""
+    webhook_days: int = Field(default=30, ge=1, le=365)
+    """For how long what partners were told is kept, to be read and sent again."""
+    webhook_local_targets: bool = False
+    """Whether a partner's address may be http:// and within our own network: for tests and for one machine."""
     refused_days: int = Field(default=90, ge=1, le=3650)
     """For how long a partner may read why a message of its topic or file was refused."""
     partner_topics: list[str] = Field(default_factory=list)

@@ -49,7 +49,7 @@ _BILLED = sa.text(
     join account a using (account_id)
     join purchase on purchase.purchase_id = cast(split_part(e.reference, ':', 2) as uuid)
     where e.kind in ('confirmation', 'refund') and purchase.partner = :partner
-      and a.kind in ('member_available', 'member_clawback')
+      and a.kind in ('member_available', 'member_clawback') and a.currency = 'RUB'
       and e.occurred_at >= :since and e.occurred_at < :until
     group by e.entry_id, e.kind, e.occurred_at, purchase.order_number, purchase.line, purchase.campaign_id
     having sum(p.amount) <> 0

@@ -11,6 +11,8 @@ SOURCE = "urn:union:cashback"
 PARTICIPANTS = Topic("cashback.participant.v1", owner="cashback")
 PURCHASES = Topic("cashback.purchase.v1", owner="cashback")
 PAYOUTS = Topic("cashback.payout.v1", owner="cashback")
+TO_PARTNER = Topic("partner.{partner}.cashback.v1", owner="cashback")
+"""A template; `TO_PARTNER.of("books")` is what one partner is told, and nobody else may read."""
 LEDGER = Topic("cashback.ledger.v1", owner="cashback", compacted=False, retention_days=3650)
 
 
@@ -112,6 +114,32 @@ PURCHASE_EVENTS: tuple[type[PurchaseEvent], ...] = (
 )
 
 
+class PartnerPurchaseChanged(Event):
+    """To the partner at which it was made: a purchase was reported, resolved, refunded, held for review or released.
+
+    Its buyer is a pseudonym that is another one at every partner; nothing else of a person is in it.
+    """
+
+    event_type: ClassVar[str] = "cashback.partner_purchase_changed.v1"
+    topic: ClassVar[Topic] = TO_PARTNER
+    source: ClassVar[str] = SOURCE
+    key_field: ClassVar[str] = "purchase_id"
+
+    purchase_id: UUID
+    order: str
+    line: int
+    click_id: UUID
+    buyer: str
+    campaign_id: UUID
+    status: Literal["pending", "confirmed", "partly_confirmed", "declined", "refunded"]
+    held: bool
+    """It waits for a review, and a confirmation is refused until then."""
+    amount: int
+    """Kopecks paid to the partner, less what was refunded."""
+    cashback: int
+    """Kopecks of cashback on that amount, which the partner owes once it is confirmed."""
+
+
 PayoutStatus = Literal["requested", "approved", "declined", "sent", "unknown", "settled", "failed", "returned"]
 
 
@@ -207,4 +235,10 @@ class LedgerSealed(Event):
     """Hexadecimal Ed25519 over `union-ledger-checkpoint`, day, sequence and digest, each with a line feed behind it."""
 
 
-EVENTS: tuple[type[Event], ...] = (*PARTICIPANT_EVENTS, *PURCHASE_EVENTS, *PAYOUT_EVENTS, LedgerSealed)
+EVENTS: tuple[type[Event], ...] = (
+    *PARTICIPANT_EVENTS,
+    *PURCHASE_EVENTS,
+    *PAYOUT_EVENTS,
+    PartnerPurchaseChanged,
+    LedgerSealed,
+)

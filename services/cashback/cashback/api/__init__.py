@@ -1,6 +1,17 @@
 """The routes: authorise, call one command or query, shape the answer."""
 
-from cashback.api import campaigns, figures, files, participants, payouts, purchases, statements
+from cashback.api import (
+    campaigns,
+    figures,
+    files,
+    participants,
+    payouts,
+    purchases,
+    reconciliations,
+    reviews,
+    statements,
+    webhooks,
+)
 
 ROUTERS = (
     campaigns.router,
@@ -9,5 +20,8 @@ ROUTERS = (
     files.router,
     payouts.router,
     statements.router,
+    reviews.router,
+    reconciliations.router,
+    webhooks.router,
     figures.router,
 )

@@ -7,11 +7,11 @@ from cryptography import x509
 from fastapi import Header, Request, Response
 
 from cashback import errors, queries
-from cashback import payout_schemas as s
 from cashback.api.callers import AnyMember, Federal, MemberOrOverseer, SettingsDep, member_of, now
 from cashback.commands import bank, payouts
 from cashback.config import CashbackSettings
 from cashback.models import BankFile, Payout
+from cashback.schemas import payouts as s
 from common import sealing
 from common.app import router as kernel_router
 from common.events.cashback import PayoutStatus
@@ -82,7 +82,7 @@ async def approve_payout(
 
 @router.post("/payouts/{payout_id}/decline")
 async def decline_payout(
-    payout_id: UUID, body: s.DeclineRequest, response: Response, session: SessionDep, _principal: Federal
+    payout_id: UUID, body: s.PayoutDeclineRequest, response: Response, session: SessionDep, _principal: Federal
 ) -> s.PayoutView:
     """Before it is sent: the money is the member's again."""
     return _view(response, await payouts.decline_payout(session, payout_id, body.reason, now()))

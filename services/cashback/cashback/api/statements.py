@@ -6,9 +6,9 @@ from typing import Annotated, Any
 from fastapi import Header, Path, Query, Response
 
 from cashback import errors, printing, statements
-from cashback import payout_schemas as s
 from cashback.api.callers import AnyMember, PartnerOrFederal, member_of, partner_of
-from cashback.schemas import Day
+from cashback.schemas import payouts as s
+from cashback.schemas.base import Day
 from common.app import router as kernel_router
 from common.auth import Role
 from common.documents import PDF

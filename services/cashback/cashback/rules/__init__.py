@@ -21,6 +21,8 @@ BONUS = "bonus"
 ENROLLED, ENDED = "enrolled", "ended"
 PENDING, CONFIRMED, DECLINED, REFUNDED = "pending", "confirmed", "declined", "refunded"
 PARTLY_CONFIRMED = "partly_confirmed"
+WAITING, RELEASED, REJECTED = "waiting", "released", "rejected"
+"""Of a purchase that hit a limit against fraud."""
 HELD = frozenset({CONFIRMED, PARTLY_CONFIRMED})
 """The states of a purchase whose cashback is the member's."""
 REQUESTED, APPROVED, DECLINED = "requested", "approved", "declined"
@@ -98,6 +100,8 @@ def check_click_valid(clicked_at: datetime, purchased_at: datetime, click_days: 
 def check_can_confirm(purchase: Purchase, amount: int, day: date) -> None:
     if purchase.status != PENDING:
         raise errors.NotPending(purchase.status)
+    if purchase.review == WAITING:
+        raise errors.HeldForReview
     if amount > purchase.amount:
         raise errors.AmountTooLarge(purchase.amount)
     if day < purchase.hold_until:

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field
 
-from cashback.schemas import Day, Request
+from cashback.schemas.base import Day, Request
 from common.events.cashback import PayoutStatus
 from common.types import Line, PositiveKopecks
 
@@ -28,7 +28,7 @@ class FailRequest(Request):
     effective_on: Day
 
 
-class DeclineRequest(Request):
+class PayoutDeclineRequest(Request):
     reason: Line
 
 
