@@ -5,6 +5,7 @@ from pathlib import Path
 
 import cards.keys
 import cashback.keys
+import registry.keys
 from common.app import Service
 from tests.kernel import toy
 from union.platform import SERVICES
@@ -16,6 +17,7 @@ TRIED: tuple[Service, ...] = (toy.service, *PUBLISHED)
 """Those whose APIs are tried with generated requests."""
 
 KEYS: Mapping[str, Callable[[Path], Mapping[str, str]]] = {
+    "registry": registry.keys.ensure,
     "cards": cards.keys.ensure,
     "cashback": cashback.keys.ensure,
 }

@@ -16,7 +16,8 @@ from common.app import Service
 from local_stack import Postgres, free_port
 from local_stack.interruption import ended_in_order
 from registry.cli import import_app
-from union import contracts, demo, doctor, events, output, platform, rebuilding, refusals, stack
+from registry.cli_people import member_app
+from union import contracts, demo, doctor, events, forgetting, output, platform, rebuilding, refusals, stack
 
 app = typer.Typer(
     help="Run and look after the union's platform: registry, cards, cashback, reports.",
@@ -39,6 +40,13 @@ app.add_typer(
     import_app,
     name="import",
     help="Import registers of organisations and members.",
+    callback=lambda: platform.speak_for("registry"),
+)
+member_app.command()(forgetting.forgotten)
+app.add_typer(
+    member_app,
+    name="member",
+    help="People: erase one, print the act, keep the journal.",
     callback=lambda: platform.speak_for("registry"),
 )
 app.add_typer(

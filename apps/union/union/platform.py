@@ -11,6 +11,7 @@ import cards.keys
 import cards.main
 import cashback.keys
 import cashback.main
+import registry.keys
 import registry.main
 import reports.main
 from common import migrate
@@ -51,6 +52,7 @@ def programs(addresses: Addresses) -> list[Program]:
     return service_programs(
         addresses,
         service_env={
+            "registry": registry.keys.ensure(keys),
             "cards": cards.keys.ensure(keys)
             | factory.ensure(keys)
             | {"UNION_REGISTRY_URL": f"http://127.0.0.1:{addresses.ports.registry}"},

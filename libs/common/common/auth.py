@@ -46,7 +46,7 @@ STAFF = (Role.FEDERAL_STAFF, Role.REGIONAL_STAFF, Role.TERRITORIAL_STAFF, Role.P
 
 @dataclass(frozen=True)
 class Principal:
-    """The bearer of a token. Claims: `sub`, `roles`, `organisation_id`, `member_id`, `partner`, `powers_until`."""
+    """A token's bearer. Claims: `sub`, `jti`, `roles`, `organisation_id`, `member_id`, `partner`, `powers_until`."""
 
     subject: str
     roles: frozenset[Role]
@@ -55,6 +55,8 @@ class Principal:
     partner: str | None = None
     powers_until: date | None = None
     """The last day of an elected person's powers; null for who is not elected."""
+    token_id: str | None = None
+    """`jti`: which of the subject's tokens it is; for telling later what a stolen one has seen."""
 
     def on(self, day: date) -> "Principal":
         """Who the bearer is on a day: the powers follow the term of office, however long the token lives."""
@@ -166,6 +168,7 @@ def _principal(claims: dict[str, Any]) -> Principal:
         member_id=UUID(member) if member else None,
         partner=claims.get("partner"),
         powers_until=date.fromisoformat(until) if until else None,
+        token_id=str(claims["jti"])[:200] if claims.get("jti") else None,
     )
 
 

@@ -25,6 +25,7 @@ from common.errors import BusinessError, CursorInvalid, PreconditionRequired, Ve
 T = TypeVar("T")
 
 PROBLEM = "application/problem+json"
+_CALLER = "caller"
 
 
 class Problem(BaseModel):
@@ -68,9 +69,15 @@ async def get_session(
     """One transaction a request, committed before the answer goes out."""
     database: Database = request.app.state.database
     async with database.sessions.begin() as session:
+        session.info[_CALLER] = principal
         if request.method == "POST":
             await idempotency.claim(request, session, principal)
         yield session
+
+
+def caller_of(session: AsyncSession) -> Principal | None:
+    """Who asked, in a request's session: for records of who did it. None in a batch, a job or a command line."""
+    return session.info.get(_CALLER)
 
 
 # scope="function": with the default the commit would come after the response, and a failed one would say 200.

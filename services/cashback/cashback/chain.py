@@ -170,7 +170,7 @@ async def seal(session: AsyncSession, key: Ed25519PrivateKey, day: date, now: da
             sequence=sequence,
             digest=digest.hex(),
             key_id=checkpoint.key_id,
-            signature=checkpoint.signature.hex(),
+            seal=checkpoint.signature.hex(),
         ),
     )
     return checkpoint

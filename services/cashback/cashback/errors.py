@@ -200,6 +200,15 @@ class ReportTakenOtherwise(BusinessError):
         )
 
 
+class ReportOvertaken(BusinessError):
+    code = "report_overtaken"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Messages about the same line came at once, too many to take in turn; send this one again."
+        )
+
+
 class PurchaseUnknown(BusinessError):
     status = 404
     code = "purchase_unknown"

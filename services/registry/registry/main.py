@@ -8,6 +8,7 @@ from common.main import run
 from registry.api import ROUTERS
 from registry.config import RegistrySettings
 from registry.models import Table
+from registry.rounds import PERSONAL_DATA_ROUNDS
 
 
 def subscriptions(_settings: RegistrySettings) -> list[Subscription]:
@@ -23,6 +24,7 @@ service = Service(
     subscriptions=subscriptions,
     metadata=Table.metadata,
     migrations=Path(__file__).parent.parent / "migrations",
+    rounds=PERSONAL_DATA_ROUNDS,
 )
 
 if __name__ == "__main__":

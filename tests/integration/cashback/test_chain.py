@@ -235,9 +235,7 @@ async def test_the_rounds_chain_and_seal_and_tell_of_the_seal(
         ("2026-03-03", 3),
     ]
     last = events[-1]
-    anchor = chain.Anchor(
-        last.effective_on, last.sequence, bytes.fromhex(last.digest), bytes.fromhex(last.signature)
-    )
+    anchor = chain.Anchor(last.effective_on, last.sequence, bytes.fromhex(last.digest), bytes.fromhex(last.seal))
     assert await books.found(anchor) == []
 
 

@@ -154,7 +154,7 @@ async def test_a_double_was_a_member_on_no_day_and_may_become_one_again(
     await change(database, member, MemberReinstated, day, status="member", left_on=None)
     assert await states(member) == before
     await change(database, member, MemberMerged, day, status="merged", left_on=day)
-    await change(database, member, MemberErased, day, status="erased")
+    await change(database, member, MemberErased, day, status="erased", person_id=None)
     assert (await states(member))[0][2] == "merged"
 
 

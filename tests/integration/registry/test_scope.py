@@ -1,6 +1,9 @@
 """Every route, every role, own and foreign organisations: taken from the application itself."""
 
+import re
 from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -10,13 +13,18 @@ from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 
 from common.auth import STAFF, Role
+from common.db import Database
+from registry import keys
 from registry.main import service as registry
+from registry.models import ReadingAlarm
+from tests.integration.registry.care import approve, ask_merge, erase
 
 PUBLIC = {
     "GET /v1/public/organisations",
     "GET /v1/public/consent-texts",
     "POST /v1/applications",
     "GET /v1/applications/status/{follow_code}",
+    "GET /v1/public/statistics",
 }
 DAY = {"effective_on": "2021-06-01"}
 BODIES: dict[str, dict[str, Any]] = {
@@ -34,6 +42,14 @@ BODIES: dict[str, dict[str, Any]] = {
     "POST /v1/transfers": DAY,
     "POST /v1/transfers/{transfer_id}/accept": DAY,
     "POST /v1/transfers/{transfer_id}/refuse": {"reason": "Так решено"},
+    "POST /v1/duplicates/{duplicate_id}/not-same": {},
+    "POST /v1/duplicates/{duplicate_id}/hand-over": {},
+    "POST /v1/merges": {"reason": "Так решено"},
+    "POST /v1/merges/{merge_id}/undo": {},
+    "POST /v1/approvals/{approval_id}/approve": {},
+    "POST /v1/approvals/{approval_id}/refuse": {"reason": "Так решено"},
+    "POST /v1/erasures": {"request_number": "1", "reason": "Так решено"},
+    "POST /v1/reading-alarms/{alarm_id}/close": {"conclusion": "Так решено"},
 }
 
 
@@ -89,11 +105,62 @@ class Place:
             path = path.replace("{member_id}", member).replace("{purpose}", "cards")
             if route == "POST /v1/transfers":
                 body |= {"member_id": member, "to_organisation_id": str(self.world.university)}
+        if route == "POST /v1/merges":
+            body |= {"survivor_member_id": await self.double(), "absorbed_member_id": await self.double()}
+        if route == "POST /v1/erasures":
+            body["member_id"] = await self.world.member(self.school)
+        path = await self.fill_records(path)
         if route.endswith("/move"):
             body["parent_id"] = str(self.town)
         if route == "POST /v1/organisations":
             body |= {"parent_id": str(self.town), "code": f"N{uuid4()}"}
         return path, body
+
+    async def double(self) -> str:
+        return str(await self.world.member(self.school))
+
+    async def fill_records(self, path: str) -> str:
+        """Fresh doubles, merges, approvals and erasures of this place, asked for by others than the callers."""
+        if "{duplicate_id}" in path:
+            approval = await self.asked()
+            # Refused, it is a pair that waits for a decision again.
+            refuse = f"/v1/approvals/{approval}/refuse"
+            await self.world.client.post(refuse, json={"reason": "Нет"}, headers=self.world.federal)
+            page = await self.world.client.get("/v1/duplicates?limit=500", headers=self.world.federal)
+            path = path.replace("{duplicate_id}", page.json()["items"][-1]["duplicate_id"])
+        if "{approval_id}" in path:
+            path = path.replace("{approval_id}", await self.asked())
+        if "{merge_id}" in path:
+            made = await approve(self.world, await self.asked())
+            path = path.replace("{merge_id}", made.json()["result"]["merge_id"])
+        if "{erasure_id}" in path:
+            path = path.replace("{erasure_id}", await erase(self.world, await self.double()))
+        if "{alarm_id}" in path:
+            path = path.replace("{alarm_id}", await self.alarm())
+        return path
+
+    async def asked(self) -> str:
+        """A merge that waits for its second person."""
+        asker = self.world.issuer.bearer("federal_staff", sub="asker")
+        asked = await ask_merge(self.world, await self.double(), await self.double(), asker)
+        assert asked.status_code == 201, asked.text
+        return str(asked.json()["approval_id"])
+
+    async def alarm(self) -> str:
+        alarm_id = uuid4()
+        async with self.world.database.sessions.begin() as session:
+            session.add(
+                ReadingAlarm(
+                    alarm_id=alarm_id,
+                    subject=str(alarm_id),
+                    hour=datetime.now(UTC),
+                    kind="limit",
+                    persons=2,
+                    expected=1,
+                    raised_at=datetime.now(UTC),
+                )
+            )
+        return str(alarm_id)
 
     async def send(self, route: str, headers: dict[str, str], sender: "Place") -> Any:
         path, body = await self.fill(route, sender)
@@ -106,7 +173,13 @@ class Place:
 
 
 @pytest.fixture
-async def places(world: Any) -> tuple[Place, Place]:
+def extra_settings(tmp_path: Path) -> dict[str, Any]:
+    return {"erasure_key_file": keys.ensure(tmp_path)["UNION_ERASURE_KEY_FILE"]}
+
+
+@pytest.fixture
+async def places(world: Any, database: Database) -> tuple[Place, Place]:
+    world.database = database
     region = await world.organisation("regional", world.root)
     town = await world.organisation("territorial", region)
     return Place(world, world.town, world.school), Place(world, town, await world.organisation("primary", town))
@@ -133,8 +206,7 @@ async def test_without_a_token_or_the_role_nothing_is_told(app: FastAPI, world: 
         if not roles:
             continue
         path, body = route.split(" ")[1], BODIES.get(route)
-        for name in ("organisation_id", "application_id", "member_id", "transfer_id"):
-            path = path.replace(f"{{{name}}}", str(own.school))
+        path = re.sub(r"\{\w+_id\}", str(own.school), path)
         path = path.replace("{purpose}", "cards")
         method = route.split(" ")[0]
         key = {"Idempotency-Key": f"{route}"}

@@ -34,6 +34,7 @@ KEY_FILES = (
     "UNION_CARD_NUMBER_KEY_FILE",
     "UNION_PAIRWISE_KEY_FILE",
     "UNION_LEDGER_KEY_FILE",
+    "UNION_ERASURE_KEY_FILE",
 )
 
 
@@ -151,11 +152,12 @@ def test_each_key_is_given_to_the_service_that_needs_it_and_to_no_other(compose:
         if spec.get("secrets")
     }
 
-    of_cards, of_cashback = {"card_signing_key", "card_number_key"}, {"pairwise_key"}
+    of_cards = {"card_signing_key", "card_number_key", "card_factory_certificate"}
+    of_cashback = {"pairwise_key", "ledger_key"}
     roles = ("migrate", "api", "worker")
     assert holders == {f"cards-{role}": of_cards for role in roles} | {
         f"cashback-{role}": of_cashback for role in roles
-    }
+    } | {"registry-api": {"erasure_key"}}
 
 
 @pytest.mark.parametrize("service", platform.SERVICES, ids=lambda service: service.name)

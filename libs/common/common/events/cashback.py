@@ -231,7 +231,7 @@ class LedgerSealed(Event):
     digest: str
     """Hexadecimal SHA-256 of the last of them."""
     key_id: str
-    signature: str
+    seal: str
     """Hexadecimal Ed25519 over `union-ledger-checkpoint`, day, sequence and digest, each with a line feed behind it."""
 
 

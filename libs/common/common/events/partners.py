@@ -11,10 +11,7 @@ PURCHASE_REPORTS = Topic("partner.{partner}.purchases.v1", owner="partner", comp
 
 
 class OrderLineReported(Event):
-    """A partner tells what became of a line of an order: bought, confirmed, declined or come back.
-
-    `version` numbers the messages of a kind about a line: the same again changes nothing.
-    """
+    """A partner tells what became of a line of an order; `version` numbers its messages of a kind about the line."""
 
     event_type: ClassVar[str] = "partner.order_line_reported.v1"
     topic: ClassVar[Topic] = PURCHASE_REPORTS

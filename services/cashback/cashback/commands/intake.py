@@ -13,7 +13,7 @@ from cashback import ledger
 from cashback.commands import rows, watching
 from cashback.commands.decisions import Decisions, Taken, as_it_stood
 from cashback.commands.reports import Key, Line, Report, Source, Told
-from cashback.errors import ReportTakenOtherwise
+from cashback.errors import ReportOvertaken, ReportTakenOtherwise
 from cashback.models import Purchase
 from cashback.policy import Policy
 from common.errors import BusinessError
@@ -48,7 +48,7 @@ async def take_reports(
                 return await _take(session, partner, reports, source, policy, now)
         except _Overtaken:
             continue
-    raise TimeoutError("reports of the same lines keep overtaking each other")
+    raise ReportOvertaken
 
 
 async def _take(

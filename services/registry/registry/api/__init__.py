@@ -1,6 +1,17 @@
 """The registry's routes: authorise, call one command or query, shape the answer."""
 
-from registry.api import applications, history, members, organisations, public, transfers
+from registry.api import (
+    applications,
+    approvals,
+    duplicates,
+    history,
+    members,
+    organisations,
+    privacy,
+    public,
+    statistics,
+    transfers,
+)
 
 ROUTERS = [
     organisations.router,
@@ -8,5 +19,9 @@ ROUTERS = [
     members.router,
     history.router,
     transfers.router,
+    duplicates.router,
+    approvals.router,
+    privacy.router,
     public.router,
+    statistics.router,
 ]

@@ -10,6 +10,7 @@ from common.http import Page, PageDep, SessionDep, etag
 from registry.api.dependencies import Purpose, Reader, Staff
 from registry.commands import applications as commands
 from registry.commands.audit import record_access
+from registry.commands.duplicates import confirm_namesakes
 from registry.queries import people, reach
 from registry.schemas.fields import Reason
 from registry.schemas.people import (
@@ -74,6 +75,8 @@ async def admit_applicant(
         body.namesake_confirmed,
         now,
     )
+    if body.namesake_confirmed:
+        await confirm_namesakes(session, member, principal.subject, now)
     record_access(session, principal.subject, "admit", "application", [application_id], None, now)
     response.headers["ETag"] = etag(member.version)
     return MemberState.model_validate(member)

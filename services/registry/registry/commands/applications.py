@@ -10,6 +10,7 @@ from uuid_utils.compat import uuid7
 from common.events.registry import ApplicationDecided, ApplicationSubmitted, MemberAdmitted
 from common.outbox import publish
 from registry import errors, rules
+from registry.commands.duplicates import refuse_known
 from registry.commands.loading import held_organisation, lock_person_key, locked
 from registry.commands.membership import consent_of, publish_member
 from registry.models import Application, Member, Membership, Organisation, Person
@@ -81,8 +82,10 @@ async def admit_applicant(
     person = await locked(session, Person, application.person_id)
     rules.check_age(person.birth_date, effective_on)
     await lock_person_key(session, person.match_key)
-    if not namesake_confirmed and await session.scalar(_ACTIVE_TWIN, {"key": person.match_key}):
-        raise errors.AlreadyMember
+    if not namesake_confirmed:
+        if await session.scalar(_ACTIVE_TWIN, {"key": person.match_key}):
+            raise errors.AlreadyMember
+        await refuse_known(session, person)
     member = await _take_on(session, application, person, organisation, effective_on, now)
     application.status, application.member_id = "admitted", member.member_id
     application.decided_on, application.protocol_number = effective_on, protocol_number

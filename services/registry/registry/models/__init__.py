@@ -1,11 +1,14 @@
 """The registry's tables. `person` is the only one, in the whole platform, that holds personal data."""
 
 from common.tables import add_kernel_tables
+from registry.models.approvals import Approval
 from registry.models.base import Table
+from registry.models.duplicates import Duplicate, MemberMerge
 from registry.models.history import MemberPeriod
 from registry.models.joining import Application, Consent, Transfer
 from registry.models.members import Member, Membership, Person
 from registry.models.organisations import Organisation, OrganisationPeriod
+from registry.models.privacy import Erasure, ReadingAlarm
 from registry.models.records import AccessLog, ImportFile
 
 add_kernel_tables(Table.metadata)
@@ -13,14 +16,19 @@ add_kernel_tables(Table.metadata)
 __all__ = [
     "AccessLog",
     "Application",
+    "Approval",
     "Consent",
+    "Duplicate",
+    "Erasure",
     "ImportFile",
     "Member",
+    "MemberMerge",
     "MemberPeriod",
     "Membership",
     "Organisation",
     "OrganisationPeriod",
     "Person",
+    "ReadingAlarm",
     "Table",
     "Transfer",
 ]

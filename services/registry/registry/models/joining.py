@@ -12,7 +12,10 @@ from registry.models.base import Table, moment, one_of, texts
 
 
 class Application(Table, table=True):
-    """A request to join. The applicant is a person without a member until the admission."""
+    """A request to join. The applicant is a person without a member until the admission.
+
+    Without a person: erased, or declined so long ago that the personal data are removed.
+    """
 
     __tablename__ = "application"
     __table_args__: ClassVar[Any] = (
@@ -24,7 +27,7 @@ class Application(Table, table=True):
 
     application_id: UUID = Field(primary_key=True)
     organisation_id: UUID = Field(foreign_key="organisation.organisation_id")
-    person_id: UUID = Field(foreign_key="person.person_id", unique=True)
+    person_id: UUID | None = Field(foreign_key="person.person_id", unique=True)
     status: str = "submitted"
     follow_hash: bytes = Field(unique=True)
     """SHA-256 of the code with which the applicant follows the application."""

@@ -1,6 +1,6 @@
 """Persons, their membership and its dated stays."""
 
-from datetime import date
+from datetime import date, datetime
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -8,14 +8,24 @@ import sqlalchemy as sa
 from sqlmodel import Field
 
 from common.events.registry import Category, MemberStatus, Sex
-from registry.models.base import Table, one_of
+from registry.models.base import Table, moment, one_of
 
 
 class Person(Table, table=True):
     """The personal data: nothing of this table leaves the registry but through an audited read."""
 
     __tablename__ = "person"
-    __table_args__: ClassVar[Any] = (one_of("sex", Sex),)
+    __table_args__: ClassVar[Any] = (
+        one_of("sex", Sex),
+        sa.Index(
+            "person_match_keys",
+            "match_keys",
+            postgresql_using="gin",
+            # Looked up right after the writing: a pending list would be read whole each time.
+            postgresql_with={"fastupdate": "off"},
+        ),
+        sa.Index("person_unexamined", "person_id", postgresql_where=sa.text("examined_at is null")),
+    )
 
     person_id: UUID = Field(primary_key=True)
     last_name: str
@@ -28,10 +38,19 @@ class Person(Table, table=True):
     old_card_number: str | None = None
     match_key: str = Field(index=True)
     """rules.match_key of the name and the birth date. Not unique: there are namesakes."""
+    match_keys: list[int] | None = Field(default=None, sa_column=sa.Column(sa.ARRAY(sa.BigInteger)))
+    """matching.keys, once examined: who shares one may be the same person."""
+    examined_at: datetime | None = moment(nullable=True)
+    """When doubles were last looked for. A trigger empties it when the name, birth date or a contact changes."""
+    kept_for_undo: bool = Field(default=False, sa_column_kwargs={"server_default": sa.false()})
+    """A copy that only the undo of a merge reads; nobody's record."""
 
 
 class Member(Table, table=True):
-    """A membership from admission to its end, with what may be public of it. A person has one active at most."""
+    """A membership from admission to its end, with what may be public of it. A person has one active at most.
+
+    Erased, it has no person any more.
+    """
 
     __tablename__ = "member"
     __table_args__: ClassVar[Any] = (
@@ -39,6 +58,7 @@ class Member(Table, table=True):
         one_of("category", Category),
         one_of("sex", Sex),
         sa.CheckConstraint("(left_on is null) = (status = 'member')", name="left_when_ended"),
+        sa.CheckConstraint("(person_id is null) = (status = 'erased')", name="person_until_erased"),
         sa.Index(
             "member_one_active_per_person",
             "person_id",
@@ -49,7 +69,7 @@ class Member(Table, table=True):
     )
 
     member_id: UUID = Field(primary_key=True)
-    person_id: UUID = Field(foreign_key="person.person_id", index=True)
+    person_id: UUID | None = Field(foreign_key="person.person_id", index=True)
     organisation_id: UUID = Field(foreign_key="organisation.organisation_id")
     status: str = "member"
     category: str | None = None

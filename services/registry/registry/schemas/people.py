@@ -207,9 +207,18 @@ class Extract(BaseModel):
 
     generated_at: datetime
     person: dict[str, Any]
+    other_writings: list[dict[str, Any]] = Field(
+        description="The person as records that were merged with this one have it, or had it before."
+    )
     memberships: list[dict[str, Any]]
     stays: list[dict[str, Any]]
+    history: list[dict[str, Any]] = Field(description="What was held true from which day, and when it was known.")
     consents: list[dict[str, Any]]
     applications: list[dict[str, Any]]
     transfers: list[dict[str, Any]]
+    merges: list[dict[str, Any]]
+    possible_doubles: list[dict[str, Any]] = Field(
+        description="Comparisons with other records: on what grounds and with which decision, never with whom."
+    )
+    requests: list[dict[str, Any]] = Field(description="What was asked for about you that needed a second person.")
     accesses: list[dict[str, Any]]
