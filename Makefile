@@ -3,13 +3,13 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
-PACKAGES := libs/common services/registry services/cards services/cashback services/reports deploy/local apps/union
+PACKAGES := libs/common libs/verifier services/registry services/cards services/cashback services/reports deploy/local apps/union
 DEMO_ARGS ?=
 SEED ?=
 SIMULATE_ARGS ?=
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help setup demo clean-demo test check test-kafka simulate bench contracts lock format
+.PHONY: help setup demo clean-demo test check test-kafka test-vectors vectors simulate bench contracts lock format
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -44,6 +44,14 @@ check: $(STAMP) ## lint, types, imports, contracts, migrations, image and compos
 test-kafka: $(STAMP) ## the kernel's tests against Apache Kafka itself (needs Java 17 and Maven)
 	tests/kafka/run
 
+test-vectors: $(STAMP) ## another COSE library and a QR reader judge the cards' published test vectors
+	@test -x build/oracle/bin/python || $(BIN)/uv venv --quiet build/oracle
+	$(BIN)/uv pip sync --quiet --python build/oracle/bin/python --require-hashes requirements/oracle.txt
+	build/oracle/bin/python tests/oracle/check.py docs/cards/vectors/vectors.json
+
+vectors: $(STAMP) ## write docs/cards/vectors anew
+	$(BIN)/python -m tests.vectors
+
 simulate: $(STAMP) ## a year of the bonus programme with faults; SEED=7 plays the same year again
 	$(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED)) $(SIMULATE_ARGS)
 
@@ -58,6 +66,6 @@ format: $(STAMP) ## rewrite files as ruff likes them
 	$(BIN)/ruff format .
 
 lock: $(STAMP) ## refresh the hashed locks, without addresses
-	for set in uv dev runtime; do \
+	for set in uv dev runtime oracle; do \
 	  $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	    --no-emit-find-links --no-header requirements/$$set.in -o requirements/$$set.txt; done

@@ -5,6 +5,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import uvloop
 from pydantic import SecretStr
@@ -12,7 +13,7 @@ from rich.console import Console
 from sqlalchemy import MetaData
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from bench import api, cashback, projection, relay, report
+from bench import api, cards, cashback, importing, projection, relay, report
 from bench.measure import Row, measure, measure_alone
 from bench.world import ROOT, Servers, Table, member_messages, servers
 from cashback.main import service as cashback_service
@@ -23,18 +24,21 @@ from common.testing import TestIssuer
 from common.topics import provision
 from tests.kernel import toy
 
-ROWS = ("relay", "projection", "idiomatic", "api", "ledger")
+ROWS = ("relay", "projection", "idiomatic", "api", "import", *cards.ROWS, "ledger")
 AIM = 0.5
 EVENTS, KEYS = 20_000, 5_000
 IDIOMATIC_EVENTS = 1_500
 TRANSFERS = 20_000
+IMPORTED_MEMBERS = 300_000
+IMPORT_AIM = 0.25
+"""An import reads, judges, compares and writes: at most four times the time of only copying what it writes."""
 SECONDS = 3.0
 """How long the client drives an API in one turn."""
 
 Report = Callable[[str], None]
 
 
-async def run(servers: Servers, wanted: list[str], turns: int, report: Report) -> list[Row]:
+async def run(servers: Servers, wanted: list[str], turns: int, members: int, report: Report) -> list[Row]:
     """Measure the wanted rows one after another."""
     settings = Settings(
         database_url=SecretStr(servers.postgres.url("bench")),
@@ -92,9 +96,28 @@ async def run(servers: Servers, wanted: list[str], turns: int, report: Report) -
         )
     if "api" in wanted:
         rows.append(await _api_row(servers, settings.database_pool, turns, report))
+    if "import" in wanted:
+        rows.append(await _import_row(servers, members, min(turns, 3), report))
+    rows += await cards.rows(servers, settings, wanted, turns, report)
     if "ledger" in wanted:
         rows += await _ledger_rows(servers, turns, report)
     return rows
+
+
+async def _import_row(servers: Servers, members: int, turns: int, report: Report) -> Row:
+    trial = importing.ImportTrial(servers, members)
+    report(f"import: registers of {members} members are made")
+    await trial.prepare()
+    row = await measure(
+        f"import of {members:,} members beside COPY",
+        "members/s",
+        ours=trial.import_rate,
+        limit=trial.copy_rate,
+        turns=turns,
+        aim=IMPORT_AIM,
+        report=report,
+    )
+    return replace(row, note=f"at most {trial.peak_mib:,.0f} MiB in the import's processes")
 
 
 async def _ledger_rows(servers: Servers, turns: int, report: Report) -> list[Row]:
@@ -179,6 +202,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("rows", nargs="*", help=f"of {', '.join(ROWS)}; all without")
     parser.add_argument("--turns", type=int, default=5, help="how often each pair is measured")
+    parser.add_argument("--members", type=int, default=IMPORTED_MEMBERS, help="how many are imported")
     arguments = parser.parse_args()
     wanted = arguments.rows or list(ROWS)
     if unknown := set(wanted) - set(ROWS):
@@ -191,7 +215,7 @@ def main() -> None:
         # The event loop of production: uvicorn takes it wherever it is installed.
         asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
     ):
-        rows = runner.run(run(started, wanted, arguments.turns, tell))
+        rows = runner.run(run(started, wanted, arguments.turns, arguments.members, tell))
     report.show(rows, facts, console)
     if set(wanted) == set(ROWS):
         report.write(rows, facts, ROOT / "build" / "bench" / "kernel.json")

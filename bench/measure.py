@@ -29,6 +29,7 @@ class Row:
     limit: Spread | None = None
     ratio: Spread | None = None
     aim: float | None = None
+    note: str = ""
 
 
 async def measure(

@@ -52,6 +52,9 @@ def show(rows: Sequence[Row], facts: dict[str, Any], console: Console) -> None:
             style=None if reached else "yellow",
         )
     console.print(table)
+    for row in rows:
+        if row.note:
+            console.print(f"{row.name}: {row.note}", highlight=False)
     console.print(f"{facts['cores']} cores, {facts['system']}, Python {facts['python']}")
 
 

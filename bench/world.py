@@ -23,8 +23,8 @@ from local_stack.ports import free_port
 from local_stack.postgres import Postgres
 
 ROOT = Path(__file__).parents[1]
-DATABASES = ("bench", "kernel", "bare", "cashback")
-"""`bench` for the streams; `kernel` and `bare` for two APIs with the same tables; `cashback` for its ledger."""
+DATABASES = ("bench", "kernel", "bare", "cards", "imports", "cashback")
+"""`bench` for the streams; `kernel` and `bare` for the two APIs, the same tables in both; the others for a service."""
 
 
 class Table(SQLModel, registry=registry()):
@@ -91,15 +91,26 @@ class Message:
         return [(name, value.encode()) for name, value in self.headers.items()]
 
 
-def member_messages(count: int, keys: int) -> list[Message]:
-    """`count` events of `keys` members, each member's versions in order; the same in every run but for ids."""
+def member_messages(count: int, keys: int, consents: Sequence[str] | None = None) -> list[Message]:
+    """`count` events of `keys` members, each member's versions in order; the same in every run but for ids.
+
+    Everybody has `consents`, or each some.
+    """
     dice = random.Random(7)  # the same shapes each time
     members = [uuid7() for _ in range(keys)]
     organisations = [uuid7() for _ in range(50)]
-    return [_message(_event(dice, members[i % keys], organisations, i // keys + 1)) for i in range(count)]
+    return [
+        _message(_event(dice, members[i % keys], organisations, i // keys + 1, consents)) for i in range(count)
+    ]
 
 
-def _event(dice: random.Random, member: UUID, organisations: Sequence[UUID], version: int) -> Event:
+def _event(
+    dice: random.Random,
+    member: UUID,
+    organisations: Sequence[UUID],
+    version: int,
+    consents: Sequence[str] | None,
+) -> Event:
     state = {
         "version": version,
         "effective_on": date(2024, dice.randint(1, 12), dice.randint(1, 28)),
@@ -111,7 +122,7 @@ def _event(dice: random.Random, member: UUID, organisations: Sequence[UUID], ver
         "birth_year": dice.randint(1940, 2006),
         "joined_on": date(dice.randint(1980, 2024), dice.randint(1, 12), dice.randint(1, 28)),
         "left_on": None,
-        "consents": dice.choice([["membership"], ["bonus", "cards", "membership"]]),
+        "consents": consents or dice.choice([["membership"], ["bonus", "cards", "membership"]]),
     }
     return MemberAdmitted(origin="import", **state) if version == 1 else MemberChanged(**state)
 

@@ -5,6 +5,7 @@ from pydantic import ValidationError
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from common.db import is_transient, sqlstate
+from common.errors import BusinessError
 from local_stack import LocalStackError
 from union import platform
 
@@ -19,6 +20,8 @@ _REFUSED = {
 
 def sentence(error: Exception) -> str | None:
     """What is wrong and what to do, or None for an error that should not be. Never a value of a setting."""
+    if isinstance(error, BusinessError):
+        return error.detail
     if isinstance(error, LocalStackError | platform.Misconfigured):
         return str(error)
     if isinstance(error, ValidationError):

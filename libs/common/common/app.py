@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import itertools
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -55,8 +55,8 @@ class Service:
     """The kinds of long work that it does when asked."""
     rounds: Sequence[Round] = ()
     """What it does by itself when time passes."""
-    large_bodies: frozenset[str] = field(default_factory=frozenset)
-    """Paths of uploads, which the size limit does not concern; they have limits of their own."""
+    large_bodies: Mapping[str, int] = field(default_factory=dict)
+    """Paths of uploads, with the size limit of each in bytes: it stands in the place of the general one."""
     prepare: Callable[[FastAPI, Any], None] | None = None
     """Puts resources of the service (keys, forms) into `app.state`, once."""
 
@@ -81,7 +81,7 @@ def build_api(service: Service, settings: Settings, database: Database | None = 
     install_problem_handlers(app)
     _add_docs(app)
     app.router.routes.extend(_operational_routes(lambda: _database_ready(database, service)))
-    app.add_middleware(Edge, max_body_bytes=settings.max_body_bytes, exempt=service.large_bodies)
+    app.add_middleware(Edge, max_body_bytes=settings.max_body_bytes, large=service.large_bodies)
     return app
 
 

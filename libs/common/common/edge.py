@@ -1,8 +1,8 @@
 """The outermost ASGI layer of every process: span, metric, log line, size limit, last-resort 500."""
 
 import contextlib
-import math
 import time
+from collections.abc import Mapping
 from typing import Any
 
 from opentelemetry import propagate, trace
@@ -22,10 +22,10 @@ class BodyTooLarge(Exception):
 class Edge:
     """Wraps an application. Nothing of a request but its method, route template and status is recorded."""
 
-    def __init__(self, app: ASGIApp, max_body_bytes: int, exempt: frozenset[str] = frozenset()) -> None:
+    def __init__(self, app: ASGIApp, max_body_bytes: int, large: Mapping[str, int] | None = None) -> None:
         self._app = app
         self._max_body = max_body_bytes
-        self._exempt = exempt
+        self._large = large or {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -36,7 +36,7 @@ class Edge:
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         status, begun = 500, time.perf_counter()
         answered, taken = False, 0
-        limit = math.inf if scope["path"] in self._exempt else self._max_body
+        limit = self._large.get(scope["path"], self._max_body)
 
         too_large = False
 
@@ -74,7 +74,7 @@ class Edge:
                     await self._app(scope, receiving, sending)
                 if too_large and not answered:
                     too_large = False
-                    detail = f"Send at most {self._max_body} bytes in one request."
+                    detail = f"Send at most {limit} bytes in one request."
                     await problem(413, "body_too_large", detail)(scope, receive, sending)
             except Exception as error:
                 telemetry.log().error("request_failed", route=_route(scope), **telemetry.describe(error))

@@ -62,7 +62,7 @@ async def claim(request: Request, session: AsyncSession, principal: Principal | 
         # Who may no longer do it gets no answer from the time when they might.
         rights = (sorted(principal.roles), principal.organisation_id, principal.member_id, principal.partner)
         digest.update(f"{rights}\n".encode())
-    digest.update(await request.body())
+    await _digest_body(request, digest)
     # On the connection: the session's own execute would flush and build entities around a plain statement.
     connection = await session.connection()
     claimed = await connection.execute(_CLAIM, {"subject": subject, "key": key, "hash": digest.digest()})
@@ -74,6 +74,21 @@ async def claim(request: Request, session: AsyncSession, principal: Principal | 
         replay.headers["idempotency-replayed"] = "true"
         raise Replay(replay)
     request.state.idempotency = (session, subject, key)
+
+
+async def _digest_body(request: Request, digest: Any) -> None:
+    if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
+        digest.update(await request.body())
+        return
+    # An upload sent again has another boundary between its parts: the parts are what is compared.
+    for name, value in (await request.form()).multi_items():
+        digest.update(f"\n{len(name)} {name}\n".encode())
+        if isinstance(value, str):
+            digest.update(value.encode())
+        else:
+            digest.update(f"{value.filename}\n".encode())
+            digest.update(hashlib.sha256(await value.read()).digest())
+            await value.seek(0)
 
 
 async def forget(session: AsyncSession, days: int) -> None:
@@ -88,6 +103,9 @@ class KernelRoute(APIRoute):
         handle = super().get_route_handler()
 
         async def handler(request: Request) -> Response:
+            if request.method == "POST":
+                # Kept with the request: a form would be read off the stream before the key is claimed.
+                await request.body()
             try:
                 response = await handle(request)
             except Replay as replay:

@@ -7,8 +7,9 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
 _CLAIM = sa.text(
-    "insert into inbox (consumer, event_id) select :consumer, unnest(:ids) on conflict do nothing returning event_id"
-).bindparams(sa.bindparam("ids", type_=sa.ARRAY(sa.Uuid)))
+    "insert into inbox (consumer, event_id) select :consumer, unnest(cast(:ids as uuid[]))"
+    " on conflict do nothing returning event_id"
+)
 
 
 async def claim(session: AsyncSession, consumer: str, event_ids: Sequence[UUID]) -> set[UUID]:

@@ -4,13 +4,14 @@ import zlib
 from datetime import UTC, datetime
 from typing import Any
 
+import orjson
 import sqlalchemy as sa
 from opentelemetry import propagate
 from sqlalchemy import event as sqlalchemy_event
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import ORMExecuteState, Session, SessionTransaction
-from uuid_utils.compat import uuid7
+from uuid_utils import uuid7
 
 from common.events.base import Event, Topic
 
@@ -22,15 +23,14 @@ SHARD_LOCK_CLASS = 0x6F757462
 _INSERT = sa.text(
     """
     insert into outbox (shard, topic, key, payload, headers)
-    select s, t, k, p, h from unnest(:shards, :topics, :keys, :payloads, :headers) as u(s, t, k, p, h)
+    select s, t, k, p, cast(h as jsonb)
+    from unnest(cast(:shards as smallint[]), cast(:topics as text[]), cast(:keys as text[]),
+                cast(:payloads as bytea[]), cast(:headers as text[])) as u(s, t, k, p, h)
     """
-).bindparams(
-    sa.bindparam("shards", type_=sa.ARRAY(sa.SmallInteger)),
-    sa.bindparam("topics", type_=sa.ARRAY(sa.Text)),
-    sa.bindparam("keys", type_=sa.ARRAY(sa.Text)),
-    sa.bindparam("payloads", type_=sa.ARRAY(sa.LargeBinary)),
-    sa.bindparam("headers", type_=sa.ARRAY(JSONB)),
 )
+# Cast in SQL and left to the driver: SQLAlchemy's own arrays look at every element of every row.
+
+_OUTBOX = sa.table("outbox", *(sa.column(name) for name in ("shard", "topic", "key", "payload", "headers")))
 
 _STOP_SENDING = sa.text(
     "select pg_advisory_xact_lock(:lock_class, shard) from generate_series(0, :shards - 1) as shard"
@@ -90,17 +90,59 @@ def publish(
     pending.append((sync.get_nested_transaction(), event, headers, topic.name))
 
 
-def _headers(event: Event, traceparent: str | None, foreign: bool) -> dict[str, str]:
-    headers = {
+async def publish_rows(session: AsyncSession, event: type[Event], rows: sa.Select[*tuple[Any, ...]]) -> None:
+    """Publish one event of this type for every row of a query, in one statement: for thousands at once.
+
+    The query's columns are the event's fields, by name, all of them. The rows written by the session before are seen.
+    """
+    columns = rows.selected_columns
+    if set(columns.keys()) != set(event.model_fields):
+        raise TypeError(f"{event.event_type}: the query gives {sorted(columns.keys())}")
+    await session.flush()
+    body = rows.subquery("body")
+    key = sa.cast(body.c[event.key_field], sa.Text)
+    common = {**_type_headers(event), "ce_time": datetime.now(UTC).isoformat()}
+    propagate.inject(common)
+    headers = sa.cast(sa.literal(common, JSONB), JSONB).concat(
+        sa.func.jsonb_build_object(
+            *("ce_id", sa.func.uuidv7()),
+            *("ce_subject", key),
+            *("ce_sequence", sa.cast(body.c.version, sa.Text)),
+        )
+    )
+    shards = session.sync_session.info["outbox_shards"]
+    await session.execute(
+        sa.insert(_OUTBOX).from_select(
+            ["shard", "topic", "key", "payload", "headers"],
+            sa.select(
+                # PostgreSQL's crc32 is zlib's: see shard_of.
+                sa.cast(sa.func.mod(sa.func.crc32(sa.func.convert_to(key, "UTF8")), shards), sa.SmallInteger),
+                sa.literal(event.topic.name),
+                key,
+                sa.func.convert_to(sa.cast(sa.func.row_to_json(sa.literal_column("body")), sa.Text), "UTF8"),
+                headers,
+            ).select_from(body),
+        )
+    )
+
+
+def _type_headers(event: type[Event]) -> dict[str, str]:
+    return {
         "ce_specversion": "1.0",
-        "ce_id": str(uuid7()),
         "ce_type": event.event_type,
         "ce_source": event.source,
+        "ce_dataschema": event.schema_id(),
+        "content-type": "application/json",
+    }
+
+
+def _headers(event: Event, traceparent: str | None, foreign: bool) -> dict[str, str]:
+    headers = {
+        **_type_headers(type(event)),
+        "ce_id": str(uuid7()),  # the extension's own UUID: its text costs a fifth of the standard library's
         "ce_subject": event.key,
         "ce_time": datetime.now(UTC).isoformat(),
         "ce_sequence": str(event.version),
-        "ce_dataschema": event.schema_id(),
-        "content-type": "application/json",
     }
     if foreign:
         # The trace of one member's request would be the same at two partners.
@@ -122,7 +164,7 @@ def _write_pending(session: Session) -> None:
     session.flush()
     rows, session.info[_PENDING] = list(pending), []
     shards = session.info["outbox_shards"]
-    keys = [event.key for _, event, _, _ in rows]
+    keys = [headers["ce_subject"] for _, _, headers, _ in rows]
     session.connection().execute(
         _INSERT,
         {
@@ -130,7 +172,7 @@ def _write_pending(session: Session) -> None:
             "topics": [topic for _, _, _, topic in rows],
             "keys": keys,
             "payloads": [event.model_dump_json().encode() for _, event, _, _ in rows],
-            "headers": [headers for _, _, headers, _ in rows],
+            "headers": [orjson.dumps(headers).decode() for _, _, headers, _ in rows],
         },
     )
 

@@ -6,8 +6,10 @@ from uuid import UUID
 
 from fastapi import Depends, Header, Query, Request, Response
 
-from cards import commands, qr, queries
+from cards import commands, qr, queries, rules
 from cards.commands import CardTerms
+from cards.config import CardsSettings
+from cards.errors import ReasonNotYours
 from cards.queries import SeenCard
 from cards.schemas import (
     BlockRequest,
@@ -15,19 +17,17 @@ from cards.schemas import (
     CardStatus,
     CardView,
     Headline,
-    Jwks,
     MemberCount,
+    ReprintRequest,
     StepView,
+    SuspendRequest,
 )
-from cards.status_list import StatusListPublisher
-from cards.verify import STATUS_LIST_TYPE
 from common import app
 from common.auth import STAFF, Principal, Role, require
 from common.http import Page, PageDep, ReadSessionDep, SessionDep, etag
 from common.types import masked
 
 router = app.router(tags=["cards"])
-public = app.router(prefix="", tags=["verification"])
 
 ReaderDep = Annotated[Principal, Depends(require(*STAFF, Role.AUDITOR, Role.INTERNAL_APP, Role.MEMBER))]
 OverseerDep = Annotated[Principal, Depends(require(*STAFF, Role.AUDITOR, Role.INTERNAL_APP))]
@@ -53,6 +53,15 @@ def _card_view(seen: SeenCard, holder: UUID | None = None) -> CardView:
     return CardView.model_validate(
         {**seen.card.model_dump(), "organisation_id": seen.organisation_id, "number": number}
     )
+
+
+def _is_staff(principal: Principal) -> bool:
+    return bool(principal.roles & set(STAFF))
+
+
+def _check_reason(principal: Principal, holders: bool) -> None:
+    if not holders and not _is_staff(principal):
+        raise ReasonNotYours
 
 
 TermsDep = Annotated[CardTerms, Depends(terms_of)]
@@ -96,11 +105,25 @@ async def read_qr(
     request: Request,
     session: ReadSessionDep,
     principal: HolderOrStaffDep,
+    device_id: Annotated[UUID | None, Query(description="Bind the code to this device of the card")] = None,
     accept: Annotated[str, Header(max_length=200)] = "text/plain",
 ) -> Response:
-    """The card's QR code: its text, or a picture of it for `Accept: image/svg+xml`."""
+    """The card's QR code: its text, or a picture of it for `Accept: image/svg+xml`.
+
+    A plastic card's lives as long as the card. A virtual card's lives for minutes; bound to a device
+    (`device_id`) for weeks, and the app wraps it with a fresh proof of the device each time it shows it.
+    """
     seen = await queries.card_with_qr(session, principal, card_id)
-    code = qr.text(seen.card, request.app.state.signing_key)
+    settings: CardsSettings = request.app.state.settings
+    key = await request.app.state.keys.current(request.app.state.database)
+    now = datetime.now(UTC)
+    if device_id is not None:
+        rules.check_takes_devices(seen.card)
+        device = await queries.live_device(session, card_id, device_id)
+        ends_at = qr.end_of(seen.card, now, settings.card_device_code_days * 86_400)
+        code = qr.text(seen.card, key, ends_at, device.point)
+    else:
+        code = qr.unbound_text(seen.card, key, settings.card_plain_code_seconds, now)
     wants_picture = _SVG in accept.lower()
     return Response(
         qr.svg(code) if wants_picture else code,
@@ -113,9 +136,44 @@ async def read_qr(
 async def block_card(
     card_id: UUID, body: BlockRequest, response: Response, session: SessionDep, principal: HolderOrStaffDep
 ) -> CardView:
-    """Block a lost or stolen card, for good."""
+    """Block a card for good: lost, stolen, or used by another."""
     seen = await queries.card_to_act_on(session, principal, card_id)
+    _check_reason(principal, holders=body.reason != "fraud")
     card = await commands.block_card(session, card_id, body.reason, principal.subject, datetime.now(UTC))
+    response.headers["ETag"] = etag(card.version)
+    return _card_view(SeenCard(card, seen.organisation_id))
+
+
+@router.post("/cards/{card_id}/suspend")
+async def suspend_card(
+    card_id: UUID, body: SuspendRequest, response: Response, session: SessionDep, principal: HolderOrStaffDep
+) -> CardView:
+    """The card is not valid for now; `resume` ends it."""
+    seen = await queries.card_to_act_on(session, principal, card_id)
+    _check_reason(principal, holders=body.reason == rules.HOLDERS_REASON)
+    card = await commands.suspend_card(session, card_id, body.reason, principal.subject, datetime.now(UTC))
+    response.headers["ETag"] = etag(card.version)
+    return _card_view(SeenCard(card, seen.organisation_id))
+
+
+@router.post("/cards/{card_id}/resume")
+async def resume_card(
+    card_id: UUID, response: Response, session: SessionDep, principal: HolderOrStaffDep
+) -> CardView:
+    """A suspended card is valid again. The holder resumes what the holder suspended; staff resume any."""
+    seen = await queries.card_to_act_on(session, principal, card_id)
+    card = await commands.resume_card(session, card_id, _is_staff(principal), principal.subject, datetime.now(UTC))
+    response.headers["ETag"] = etag(card.version)
+    return _card_view(SeenCard(card, seen.organisation_id))
+
+
+@router.post("/cards/{card_id}/reprint")
+async def reprint_card(
+    card_id: UUID, body: ReprintRequest, response: Response, session: SessionDep, principal: StaffDep
+) -> CardView:
+    """End a plastic card that is lost, stolen or damaged; the next order of its organisation makes another."""
+    seen = await queries.card_to_act_on(session, principal, card_id)
+    card = await commands.reprint_card(session, card_id, body.reason, principal.subject, datetime.now(UTC))
     response.headers["ETag"] = etag(card.version)
     return _card_view(SeenCard(card, seen.organisation_id))
 
@@ -144,23 +202,3 @@ async def member_counts(session: ReadSessionDep, principal: OverseerDep, page: P
 async def headline(session: ReadSessionDep, principal: OverseerDep) -> Headline:
     """How many cards there are within the caller's scope."""
     return Headline.model_validate({"cards": await queries.headline(session, principal)})
-
-
-@public.get("/.well-known/jwks.json")
-async def jwks(request: Request, response: Response) -> Jwks:
-    """The public keys that card QR codes and the status list are signed with."""
-    response.headers["Cache-Control"] = "public, max-age=300"
-    return Jwks.model_validate(request.app.state.signing_key.jwks())
-
-
-@public.get(
-    "/v1/status-list",
-    response_class=Response,
-    responses={200: {"content": {STATUS_LIST_TYPE: {}}, "description": "A signed Status List Token (CWT)"}},
-)
-async def status_list(request: Request) -> Response:
-    """Which cards are not valid: two bits a card, compressed, signed, with the time that it may be trusted."""
-    publisher: StatusListPublisher = request.app.state.status_list
-    message = await publisher.current(request.app.state.database, datetime.now(UTC))
-    headers = {"Cache-Control": f"public, max-age={int(publisher.refresh)}"}
-    return Response(message, media_type=STATUS_LIST_TYPE, headers=headers)

@@ -129,6 +129,7 @@ async def make_personalisation_file(
     batch, pieces = await commands.cards_to_personalise(session, batch_id)
     members = [card.member_id for _, card in pieces]
     names = await request.app.state.persons.many(members, authorization, _PRINTING)
+    key = await request.app.state.keys.current(request.app.state.database)
     printed = [
         factory.Personalised(
             plastic.serial,
@@ -137,7 +138,7 @@ async def make_personalisation_file(
             names[card.member_id].first_name,
             names[card.member_id].patronymic,
             rules.valid_through(card.expires_on),
-            qr.text(card, request.app.state.signing_key),
+            qr.text(card, key),
         )
         for plastic, card in pieces
     ]
@@ -229,7 +230,9 @@ async def card_face(
     """The card as it is printed, with the holder's name: both sides as PDF, or one as SVG."""
     seen = await queries.card_with_qr(session, principal, card_id)
     name = await request.app.state.persons.one(seen.card.member_id, authorization, "card_face")
-    picture = qr.svg(qr.text(seen.card, request.app.state.signing_key))
+    key = await request.app.state.keys.current(request.app.state.database)
+    settings: CardsSettings = request.app.state.settings
+    picture = qr.svg(qr.unbound_text(seen.card, key, settings.card_plain_code_seconds, datetime.now(UTC)))
     wanted = SVG if SVG in accept.lower() else PDF
     made = await face.card_face(seen.card, name, picture, side or ("front" if wanted == SVG else None), wanted)
     return Response(made, media_type=wanted, headers={"Vary": "Accept", "Cache-Control": "no-store"})

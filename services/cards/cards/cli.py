@@ -11,12 +11,14 @@ import httpx
 import typer
 
 from cards import commands
+from cards.cli_keys import keys_app
 from cards.config import CardsSettings
 from cards.qr import card_terms
-from cards.verify import KeySet, NotTrusted, StatusList, verify
 from common.db import Database
+from union_card_verifier import Bundle, KeySet, NotTrusted, StatusList, verify
 
-card_app = typer.Typer(help="Union cards: verification of a QR code, expiry.", no_args_is_help=True)
+card_app = typer.Typer(help="Union cards: verification of a QR code, keys, expiry.", no_args_is_help=True)
+card_app.add_typer(keys_app, name="keys", help="The keys that sign cards: which signs, which are trusted.")
 
 EXIT_CODES = {"green": 0, "red": 1, "amber": 3}
 _USAGE = 2
@@ -28,24 +30,37 @@ def verify_card(
     qr_text: Annotated[str | None, typer.Argument(help="The text of the QR code; or give --file")] = None,
     *,
     file: Annotated[Path | None, typer.Option(help="A file with the text of the QR code")] = None,
-    jwks: Annotated[str, typer.Option(help="File or address of the trusted keys")],
+    jwks: Annotated[str | None, typer.Option(help="File or address of the trusted keys")] = None,
     status_list: Annotated[
         str | None, typer.Option(help="File or address of the status list; without it no card is green")
     ] = None,
+    bundle: Annotated[
+        str | None, typer.Option(help="File or address of the offline bundle, in place of keys and list")
+    ] = None,
+    root: Annotated[Path | None, typer.Option(help="JWKS file of the root key that certifies the bundle")] = None,
+    at: Annotated[datetime | None, typer.Option(help="Judge as of this moment (UTC), not now")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the verdict as JSON")] = False,
 ) -> None:
     """Judge a card. Exit code: 0 green, 1 red, 3 amber, 2 when an input cannot be used."""
     if (qr_text is None) == (file is None):
         _refuse("Give either the text of the QR code or --file.")
+    if (jwks is None) == (bundle is None) or (bundle is None) != (root is None):
+        _refuse("Give either --jwks (and --status-list), or --bundle and --root.")
+    now = at.replace(tzinfo=UTC) if at else datetime.now(UTC)
+    statuses: StatusList | None = None
     try:
         text = file.read_text(errors="replace").strip("\r\n") if file else qr_text or ""
-        keys = KeySet.read(json.loads(_read(jwks)))
-        statuses = StatusList.read(_read(status_list), keys) if status_list else None
+        if bundle is not None and root is not None:
+            opened = Bundle.read(_read(bundle), KeySet.read(json.loads(root.read_bytes())), now)
+            keys, statuses = opened.keys, opened.status_list
+        else:
+            keys = KeySet.read(json.loads(_read(jwks or "")))
+            statuses = StatusList.read(_read(status_list), keys) if status_list else None
     except NotTrusted as error:
-        _refuse(f"The status list is not one that these keys sign ({error}); fetch it again.")
+        _refuse(f"The list or bundle is not one that these keys sign ({error}); fetch it again.")
     except (OSError, ValueError, httpx.HTTPError) as error:
         _refuse(f"An input cannot be read ({type(error).__name__}); check the files and addresses.")
-    verdict = verify(text, keys, datetime.now(UTC), statuses)
+    verdict = verify(text, keys, now, statuses)
     if as_json:
         typer.echo(json.dumps(asdict(verdict), default=str))
     else:
@@ -55,7 +70,7 @@ def verify_card(
 
 @card_app.command("expire")
 def expire_cards() -> None:
-    """End the cards whose day has come and renew the virtual ones of entitled members; run daily.
+    """End the cards whose day has come and renew the virtual ones of entitled members; a worker does it too.
 
     Reads the service's settings from the environment. May be run again at any time.
     """

@@ -29,6 +29,90 @@ class PlasticNotReplaceable(BusinessError):
         super().__init__("A plastic card is replaced by ordering a new one in a plastic batch.")
 
 
+class VirtualNotReprintable(BusinessError):
+    code = "virtual_not_reprintable"
+
+    def __init__(self) -> None:
+        super().__init__("Only a plastic card is printed again; replace a virtual one.")
+
+
+class SuspendedByTheUnion(BusinessError):
+    status = 403
+    code = "suspended_by_the_union"
+
+    def __init__(self) -> None:
+        super().__init__("The union suspended this card; ask your organisation's staff to look into it.")
+
+
+class ReasonNotYours(BusinessError):
+    status = 403
+    code = "reason_not_yours"
+
+    def __init__(self) -> None:
+        super().__init__("Only staff may give this reason; a holder's card is lost, stolen or mislaid.")
+
+
+class PlasticHasNoDevice(BusinessError):
+    code = "plastic_has_no_device"
+
+    def __init__(self) -> None:
+        super().__init__("Only a virtual card is bound to devices.")
+
+
+class DeviceKeyInvalid(BusinessError):
+    status = 422
+    code = "device_key_invalid"
+
+    def __init__(self) -> None:
+        super().__init__("The device's key is not a point of the curve P-256; send the key pair's public JWK.")
+
+
+class DevicesFull(BusinessError):
+    code = "devices_full"
+
+    def __init__(self, most: int) -> None:
+        super().__init__(f"The card is on {most} devices already; revoke one of them first.")
+
+
+class DeviceRevoked(BusinessError):
+    code = "device_revoked"
+
+    def __init__(self) -> None:
+        super().__init__("This device was revoked and shows the card no more; register it anew.")
+
+
+class SigningKeyMissing(BusinessError):
+    status = 503
+    code = "signing_key_missing"
+
+    def __init__(self, kid: str) -> None:
+        super().__init__(f"This process has no file with the current signing key ({kid}); give it that file.")
+
+
+class SigningKeyNotChosen(BusinessError):
+    status = 503
+    code = "signing_key_not_chosen"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "There are several key files and the database knows none of them; start once with the one that shall sign."
+        )
+
+
+class KeyStepNotAllowed(BusinessError):
+    code = "key_step_not_allowed"
+
+
+class BundleNotCertified(BusinessError):
+    status = 503
+    code = "bundle_not_certified"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The root key has not signed the present keys; an operator runs `union card keys certify`."
+        )
+
+
 class MemberNotEntitled(BusinessError):
     code = "member_not_entitled"
 

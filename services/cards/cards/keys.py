@@ -1,4 +1,4 @@
-"""The two keys of the cards service: the one that signs, and the one that hides the counter."""
+"""The keys of the cards service in their files: those that sign, the root that vouches for them, the counter's."""
 
 import base64
 import hashlib
@@ -7,72 +7,120 @@ import os
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import cbor2
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, utils
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, utils
+
+from union_card_verifier.cose import ALG, ED25519, ESP256, KID, bstr
 
 _KID_BYTES = 8
+_ECDSA = ec.ECDSA(hashes.SHA256(), deterministic_signing=True)
+
+PrivateKey = ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey
 
 
 @dataclass(frozen=True)
 class SigningKey:
-    """A P-256 key that signs COSE messages as ESP256 (RFC 9864)."""
+    """A key that signs COSE messages: on P-256 as ESP256, or as Ed25519 (RFC 9864)."""
 
-    private: ec.EllipticCurvePrivateKey
+    private: PrivateKey
     kid: bytes
     """The first 8 bytes of the key's RFC 7638 thumbprint: it changes when and only when the key does."""
     jwk: dict[str, str]
     """The public half, as it is published."""
+    algorithm: int
 
     @classmethod
     def load(cls, file: Path) -> "SigningKey":
-        """Read a PEM file. Raises ValueError when it holds anything but an unencrypted P-256 private key."""
+        """Read a PEM file. Raises ValueError when it holds anything but an unencrypted private key of these kinds."""
         private = serialization.load_pem_private_key(file.read_bytes(), password=None)
-        if not isinstance(private, ec.EllipticCurvePrivateKey) or not isinstance(private.curve, ec.SECP256R1):
-            raise ValueError("the card signing key must be an elliptic-curve key on P-256")  # noqa: TRY004
-        point = private.public_key().public_numbers()
-        public = {
-            "crv": "P-256",
-            "kty": "EC",
-            "x": _base64url(point.x.to_bytes(32, "big")),
-            "y": _base64url(point.y.to_bytes(32, "big")),
-        }
+        if isinstance(private, ed25519.Ed25519PrivateKey):
+            return cls.of(private)
+        if isinstance(private, ec.EllipticCurvePrivateKey) and isinstance(private.curve, ec.SECP256R1):
+            return cls.of(private)
+        raise ValueError("a card signing key must be an elliptic-curve key on P-256, or an Ed25519 key")
+
+    @classmethod
+    def of(cls, private: PrivateKey) -> "SigningKey":
+        if isinstance(private, ed25519.Ed25519PrivateKey):
+            raw = _base64url(private.public_key().public_bytes_raw())
+            public, name, algorithm = {"crv": "Ed25519", "kty": "OKP", "x": raw}, "EdDSA", ED25519
+        else:
+            point = private.public_key().public_numbers()
+            x, y = (_base64url(value.to_bytes(32, "big")) for value in (point.x, point.y))
+            public, name, algorithm = {"crv": "P-256", "kty": "EC", "x": x, "y": y}, "ES256", ESP256
         canonical = json.dumps(public, separators=(",", ":"), sort_keys=True).encode()
         kid = hashlib.sha256(canonical).digest()[:_KID_BYTES]
-        return cls(private, kid, public | {"kid": _base64url(kid), "alg": "ES256", "use": "sig"})
+        return cls(private, kid, public | {"kid": _base64url(kid), "alg": name, "use": "sig"}, algorithm)
 
     def sign(self, message: bytes) -> bytes:
-        """r and s, 32 bytes each. Deterministic (RFC 6979): the same message has the same signature."""
-        der = self.private.sign(message, ec.ECDSA(hashes.SHA256(), deterministic_signing=True))
-        r, s = utils.decode_dss_signature(der)
+        """64 bytes. Deterministic (RFC 6979, RFC 8032): the same message has the same signature."""
+        if isinstance(self.private, ed25519.Ed25519PrivateKey):
+            return self.private.sign(message)
+        r, s = utils.decode_dss_signature(self.private.sign(message, _ECDSA))
         return r.to_bytes(32, "big") + s.to_bytes(32, "big")
+
+    @cached_property
+    def protected(self) -> bytes:
+        """The protected header of a card's code."""
+        return cbor2.dumps({ALG: self.algorithm, KID: self.kid}, canonical=True)
+
+    @cached_property
+    def openings(self) -> tuple[bytes, bytes]:
+        """How every code of this key begins: the message, and what of it is signed."""
+        protected = bstr(self.protected)
+        return b"".join((b"\xd2\x84", protected, b"\xa0")), b"".join((b"\x84\x6aSignature1", protected, b"\x40"))
 
     def jwks(self) -> dict[str, Any]:
         return {"keys": [self.jwk]}
 
 
-def ensure(folder: Path) -> dict[str, str]:
-    """Make the two key files in `folder`, mode 600, where they are missing; returns the environment for them.
+def load_all(place: Path) -> dict[bytes, SigningKey]:
+    """The signing keys of a PEM file, or of every PEM file in a folder, by their key ids."""
+    files = sorted(place.glob("*.pem")) if place.is_dir() else [place]
+    if not files:
+        raise ValueError(f"{place} has no PEM file with a card signing key")
+    return {key.kid: key for key in map(SigningKey.load, files)}
 
-    For one machine and for tests; an operator's keys come from the operator's secret store. May be
-    called by several processes at once: the first file made stays.
+
+def new_private(algorithm: int) -> PrivateKey:
+    return (
+        ed25519.Ed25519PrivateKey.generate() if algorithm == ED25519 else ec.generate_private_key(ec.SECP256R1())
+    )
+
+
+def pem_of(private: PrivateKey) -> bytes:
+    return private.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+
+
+def ensure(folder: Path) -> dict[str, str]:
+    """Make the keys of one machine in `folder`, mode 600, where they are missing; returns the environment for them.
+
+    For one machine and for tests; an operator's keys come from the operator's secret store, and the root key
+    stays away from the servers. May be called by several processes at once: the first file made stays.
     """
     folder = folder.absolute()
-    folder.mkdir(parents=True, exist_ok=True)
-    signing, number = folder / "card-signing-key.pem", folder / "card-number.key"
-    _write_once(
-        signing,
-        lambda: ec.generate_private_key(ec.SECP256R1()).private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        ),
-    )
-    _write_once(number, lambda: secrets.token_bytes(32))
-    return {"UNION_CARD_SIGNING_KEY_FILE": str(signing), "UNION_CARD_NUMBER_KEY_FILE": str(number)}
+    signing, number, root = folder / "card-signing", folder / "card-number.key", folder / "card-root-key.pem"
+    signing.mkdir(parents=True, exist_ok=True)
+    if not any(signing.glob("*.pem")):
+        write_once(signing / "first.pem", lambda: pem_of(new_private(ESP256)))
+    write_once(number, lambda: secrets.token_bytes(32))
+    write_once(root, lambda: pem_of(new_private(ESP256)))
+    return {
+        "UNION_CARD_SIGNING_KEY_FILE": str(signing),
+        "UNION_CARD_NUMBER_KEY_FILE": str(number),
+        "UNION_CARD_ROOT_KEY_FILE": str(root),
+    }
 
 
-def _write_once(file: Path, make: Callable[[], bytes]) -> None:
+def write_once(file: Path, make: Callable[[], bytes]) -> None:
+    """Write a secret, mode 600, unless the file is there."""
     if file.exists():
         return
     draft = file.with_suffix(f".{secrets.token_hex(8)}.tmp")

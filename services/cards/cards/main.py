@@ -4,7 +4,7 @@ from pathlib import Path
 
 from fastapi import FastAPI
 
-from cards import api, api_plastic, consumers, face, models, qr
+from cards import api, api_devices, api_plastic, api_public, consumers, face, models, qr, rounds
 from cards.config import CardsSettings
 from common.app import Service
 from common.main import run
@@ -19,11 +19,12 @@ service = Service(
     name="cards",
     title="Cards: electronic union cards, plastic and virtual",
     settings=CardsSettings,
-    routers=[api.router, api_plastic.router, api.public],
+    routers=[api.router, api_devices.router, api_plastic.router, api_public.router],
     subscriptions=consumers.subscriptions,
     metadata=models.Table.metadata,
     migrations=Path(__file__).parent.parent / "migrations",
     prepare=prepare,
+    rounds=rounds.ROUNDS,
 )
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 from uuid import UUID
 
@@ -10,10 +11,23 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from cards import rules
-from cards.models import LIVE, Card, CardStep, Member, Organisation, PlasticBatch, PlasticCard
+from cards.errors import DeviceRevoked
+from cards.models import (
+    LIVE,
+    Card,
+    CardDevice,
+    CardStep,
+    KeyStatement,
+    Member,
+    Organisation,
+    PlasticBatch,
+    PlasticCard,
+)
 from common.auth import STAFF, Principal, Role, in_scope, subtree
 from common.errors import NotFound
 from common.http import PageParams, paginate
+
+_MOST_DEVICES_SHOWN = 100
 
 
 @dataclass(frozen=True)
@@ -79,6 +93,11 @@ async def card_to_act_on(session: AsyncSession, principal: Principal, card_id: U
     return await _card(session, reach, card_id)
 
 
+async def own_card(session: AsyncSession, principal: Principal, card_id: UUID) -> SeenCard:
+    """The caller's own, as a member. Raises NotFound for any other."""
+    return await _card(session, _own(principal), card_id)
+
+
 async def _card(session: AsyncSession, reach: sa.ColumnElement[bool], card_id: UUID) -> SeenCard:
     row = (await session.execute(_seen_cards(reach).where(col(Card.card_id) == card_id))).one_or_none()
     if row is None:
@@ -95,7 +114,7 @@ async def card_with_qr(session: AsyncSession, principal: Principal, card_id: UUI
 
 async def steps(session: AsyncSession, card_id: UUID) -> Sequence[CardStep]:
     """Oldest first."""
-    statement = sa.select(CardStep).where(col(CardStep.card_id) == card_id).order_by(col(CardStep.step_id))
+    statement = sa.select(CardStep).where(col(CardStep.card_id) == card_id).order_by(col(CardStep.version))
     return (await session.scalars(statement)).all()
 
 
@@ -177,10 +196,40 @@ async def highest_status_index(session: AsyncSession) -> int | None:
     return await session.scalar(sa.select(sa.func.max(col(Card.status_index))))
 
 
-async def cards_not_active(session: AsyncSession) -> Sequence[Any]:
-    """(status_index, status) of every card that is not active: from an index alone."""
+async def cards_not_active(session: AsyncSession, expiring_after: date) -> Sequence[Any]:
+    """(status_index, status) of every card that is not active and expires later: from an index alone."""
     return (
         await session.execute(
-            sa.select(col(Card.status_index), col(Card.status)).where(col(Card.status) != "active")
+            sa.select(col(Card.status_index), col(Card.status)).where(
+                col(Card.status) != "active", col(Card.expires_on) > expiring_after
+            )
         )
     ).all()
+
+
+async def devices(session: AsyncSession, card_id: UUID) -> Sequence[CardDevice]:
+    """Of a card, the oldest first, with those that were revoked."""
+    statement = sa.select(CardDevice).where(col(CardDevice.card_id) == card_id).order_by(col(CardDevice.device_id))
+    return (await session.scalars(statement.limit(_MOST_DEVICES_SHOWN))).all()
+
+
+async def device(session: AsyncSession, card_id: UUID, device_id: UUID) -> CardDevice:
+    """Raises NotFound for a device that is not the card's."""
+    found = await session.get(CardDevice, device_id)
+    if found is None or found.card_id != card_id:
+        raise NotFound("device", device_id)
+    return found
+
+
+async def live_device(session: AsyncSession, card_id: UUID, device_id: UUID) -> CardDevice:
+    """Raises NotFound for a device that is not the card's, DeviceRevoked for one that was revoked."""
+    found = await device(session, card_id, device_id)
+    if found.revoked_at is not None:
+        raise DeviceRevoked
+    return found
+
+
+async def key_statement(session: AsyncSession) -> KeyStatement | None:
+    """The root key's last word."""
+    statement = sa.select(KeyStatement).order_by(col(KeyStatement.statement_id).desc()).limit(1)
+    return (await session.scalars(statement)).one_or_none()

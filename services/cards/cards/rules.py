@@ -7,32 +7,33 @@ from cards.errors import (
     BatchStepNotAllowed,
     CardNotLive,
     MemberNotEntitled,
+    PlasticHasNoDevice,
     PlasticNotReplaceable,
     StepNotAllowed,
+    SuspendedByTheUnion,
+    VirtualNotReprintable,
 )
 from cards.models import LIVE, Card, Member, PlasticBatch
+from union_card_verifier.status import INVALID, NOT_ACTIVE, SUSPENDED, VALID
 
 FOLLOWERS: dict[str, frozenset[str]] = {
     "requested": frozenset({"issued", "blocked", "expired"}),
     "issued": frozenset({"active", "blocked", "expired"}),
-    "active": frozenset({"blocked", "replaced", "expired"}),
+    "active": frozenset({"suspended", "blocked", "replaced", "expired"}),
+    "suspended": frozenset({"active", "blocked", "replaced", "expired"}),
     # Ended, all three: what follows a lost card is another card.
     "blocked": frozenset({"replaced"}),
     "replaced": frozenset(),
     "expired": frozenset(),
 }
-"""Which status may follow which. No way leads from an ended status to a live one."""
+"""Which status may follow which. No way leads from an ended status to a live one (a trigger holds it too)."""
 
-BLOCK_REASONS = (
-    "lost",
-    "stolen",
-    "membership_ended",
-    "consent_withdrawn",
-    "spoiled",
-    "missing",
-    "order_cancelled",
-)
 REPLACEABLE_REASONS = ("lost", "stolen")
+REPRINT_REASONS = ("lost", "stolen", "damaged")
+"""A plastic card that ended so has a successor in the organisation's next order."""
+HOLDERS_REASON = "mislaid"
+"""Why a holder suspends a card; what the union suspended for another reason only staff resume."""
+MOST_DEVICES = 2
 
 BATCH_FOLLOWERS: dict[str, frozenset[str]] = {
     "ordered": frozenset({"approved", "cancelled"}),
@@ -55,12 +56,34 @@ def check_can_become(card: Card, status: str) -> None:
 
 
 def check_can_replace(card: Card) -> None:
-    """A virtual card that is active, or was blocked as lost or stolen, and has no successor yet."""
+    """A virtual card that is live, or was blocked as lost or stolen, and has no successor yet."""
     if card.form != "virtual":
         raise PlasticNotReplaceable
     check_can_become(card, "replaced")
     if card.status == "blocked" and card.reason not in REPLACEABLE_REASONS:
         raise StepNotAllowed(card.status, "replaced")
+    if card.status == "suspended" and card.reason != HOLDERS_REASON:
+        raise SuspendedByTheUnion
+
+
+def check_can_resume(card: Card, by_staff: bool) -> None:
+    check_can_become(card, "active")
+    if card.status != "suspended":
+        raise StepNotAllowed(card.status, "active")
+    if not by_staff and card.reason != HOLDERS_REASON:
+        raise SuspendedByTheUnion
+
+
+def check_can_reprint(card: Card) -> None:
+    if card.form != "plastic":
+        raise VirtualNotReprintable
+    check_can_become(card, "blocked")
+
+
+def check_takes_devices(card: Card) -> None:
+    if card.form != "virtual":
+        raise PlasticHasNoDevice
+    check_has_qr(card)
 
 
 def check_has_qr(card: Card) -> None:
@@ -110,7 +133,7 @@ def expiry(issued_on: date, years: int) -> date:
 
 
 def status_bits(status: str) -> int:
-    """A card's two bits in the status list (Token Status List: 0 valid, 1 invalid, 2 suspended)."""
-    if status == "active":
-        return 0
-    return 2 if status in LIVE else 1
+    """A card's two bits in the status list (Token Status List; 3 is the application's own: not in hand yet)."""
+    return {"active": VALID, "suspended": SUSPENDED, "requested": NOT_ACTIVE, "issued": NOT_ACTIVE}.get(
+        status, INVALID
+    )

@@ -27,6 +27,7 @@ from common.events.registry import (
     MemberExpelled,
     MemberLeft,
     MemberMerged,
+    MemberRetracted,
 )
 from common.projections import Projection
 
@@ -41,7 +42,7 @@ def subscriptions(settings: CashbackSettings) -> list[Subscription]:
     members = Subscription("cashback", MEMBERS)
     members.projects(Projection(Member, key="member_id"), *MEMBER_EVENTS)
 
-    @members.effect(MemberLeft, MemberExpelled, MemberErased)
+    @members.effect(MemberLeft, MemberExpelled, MemberErased, MemberRetracted)
     async def end_participation_with_membership(
         session: AsyncSession, event: MemberEvent, _delivery: Delivery
     ) -> None:

@@ -8,18 +8,23 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, TypeVar
+from uuid import UUID
 
 import typer
+import yaml
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table as Grid
 
 from common.db import Database
+from common.errors import BusinessError
+from registry.commands.import_batches import MembersImported, import_members, roll_back_batch
 from registry.commands.import_organisations import OrganisationsImported, import_organisations
-from registry.commands.importing import FileProgress, MembersImported, import_members
+from registry.commands.importing import FileProgress
 from registry.config import RegistrySettings
 from registry.errors import RegistryChanged
-from registry.importing.reading import UnreadableFile
+from registry.importing.mapping import NO_MAPPING, Mapping, MappingInvalid
+from registry.importing.refusals import UnreadableFile
 
 T = TypeVar("T")
 
@@ -70,6 +75,12 @@ def members_command(
     as_of: AsOf = None,
     dry_run: DryRun = False,
     report: Report = None,
+    mapping: Annotated[
+        Path | None,
+        typer.Option(
+            "--mapping", metavar="FILE", exists=True, dir_okay=False, help="What the columns mean; YAML or JSON."
+        ),
+    ] = None,
     annotated: Annotated[
         Path | None, typer.Option("--annotated", metavar="DIR", help="Copies with the decision beside each row.")
     ] = None,
@@ -80,11 +91,21 @@ def members_command(
         typer.echo("No register is there: none of the files of the folder is a table.", err=True)
         raise typer.Exit(2)
     _make_room(report)
+    corrections = _read_mapping(mapping)
     day = as_of.date() if as_of else datetime.now(UTC).date()
 
     async def work(database: Database) -> MembersImported:
         with _progress(len(files)) as advance:
-            return await import_members(database, files, day, annotated, advance, dry_run=dry_run)
+            return await import_members(
+                database,
+                files,
+                day,
+                annotated,
+                advance,
+                dry_run=dry_run,
+                mapping=corrections,
+                with_rows=report is not None,
+            )
 
     try:
         result = _run(work)
@@ -98,6 +119,8 @@ def members_command(
         {name: count for name, count in result.totals.items() if name not in {*outcomes, *files_seen}},
     )
     _write(report, result.report)
+    if not dry_run:
+        typer.echo(f"batch {result.batch_id}: union import rollback takes it back")
     refused = [
         (name, file["refusal"]["message"]) for name, file in result.report["files"].items() if "refusal" in file
     ]
@@ -105,6 +128,32 @@ def members_command(
         typer.echo(f"{name}: {message}", err=True)
     if refused:
         raise typer.Exit(1)
+
+
+@import_app.command("rollback")
+def rollback_command(batch: Annotated[UUID, typer.Argument(help="As the import printed it.")]) -> None:
+    """Take back the members whom an import admitted and nothing has happened to since."""
+
+    async def work(database: Database) -> dict[str, int]:
+        async with database.sessions.begin() as session:
+            return await roll_back_batch(session, batch)
+
+    try:
+        _print_counts(_run(work), {})
+    except BusinessError as refusal:
+        typer.echo(refusal.detail, err=True)
+        raise typer.Exit(1) from None
+
+
+def _read_mapping(path: Path | None) -> Mapping:
+    if path is None:
+        return NO_MAPPING
+    try:
+        return Mapping.of_document(yaml.safe_load(path.read_text(encoding="utf-8-sig")))
+    except (MappingInvalid, yaml.YAMLError, UnicodeDecodeError) as error:
+        said = str(error) if isinstance(error, MappingInvalid) else "This is neither YAML nor JSON."
+        typer.echo(f"{path.name}: {said}", err=True)
+        raise typer.Exit(2) from None
 
 
 def registers(paths: list[Path]) -> Iterator[Path]:

@@ -29,3 +29,7 @@ class RegistrySettings(Settings):
 
     erasure_key_file: Path | None = None
     """32 random bytes that key the hashes of erased persons and seal the journal. Without it nothing is erased."""
+    mass_members: int = Field(default=500, ge=0)
+    """An operation that takes more members than this to another place needs a second person's approval."""
+    mass_organisations: int = Field(default=20, ge=0)
+    """So does one that takes more organisations."""

@@ -38,11 +38,101 @@ class OrganisationClosedAlready(BusinessError):
         super().__init__("The organisation is closed; use one that is active.")
 
 
+class OrganisationActive(BusinessError):
+    code = "organisation_active"
+
+    def __init__(self) -> None:
+        super().__init__("The organisation is active; only what was closed can be reopened.")
+
+
+class RootStays(BusinessError):
+    code = "root_stays"
+
+    def __init__(self) -> None:
+        super().__init__("The root is neither merged, split, moved nor closed.")
+
+
+class SameOrganisation(BusinessError):
+    code = "same_organisation"
+
+    def __init__(self) -> None:
+        super().__init__("An organisation cannot go on in itself; name another one.")
+
+
+class MergeRefused(BusinessError):
+    code = "merge_refused"
+
+    def __init__(self, kind: str, into: str) -> None:
+        super().__init__(f"A {kind} organisation cannot go on in a {into} one: one of them takes no members.")
+
+
+class NotBelow(BusinessError):
+    code = "unit_not_below"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "One of unit_ids does not stand directly below the organisation; read its children again."
+        )
+
+
+class MembersElsewhere(BusinessError):
+    code = "members_elsewhere"
+
+    def __init__(self, count: int) -> None:
+        super().__init__(
+            f"{count} of member_ids are not members of the organisation, or an earlier part takes them; leave them out."
+        )
+
+
+class MembersLeft(BusinessError):
+    code = "members_left"
+
+    def __init__(self, count: int) -> None:
+        super().__init__(
+            f"{count} members are taken by no part, and the organisation closes; give the last part rest = true."
+        )
+
+
+class UndoRefused(BusinessError):
+    code = "undo_refused"
+
+    def __init__(self, what: str) -> None:
+        super().__init__(
+            f"Something later depends on the operation: {what}. Undo that first, or correct it by hand."
+        )
+
+
+class NotToUndo(BusinessError):
+    code = "not_to_undo"
+
+    def __init__(self, status: str) -> None:
+        super().__init__(
+            f"Only an operation that is done can be undone, once; this one is {status} or is an undoing itself."
+        )
+
+
+class ApprovalNeeded(BusinessError):
+    code = "approval_needed"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "So many members or organisations are concerned that a second person must approve: ask for it with "
+            "POST /v1/organisation-operations."
+        )
+
+
+class OperationDecided(BusinessError):
+    code = "operation_decided"
+
+    def __init__(self, status: str) -> None:
+        super().__init__(f"The operation is {status}; there is nothing left to approve or cancel.")
+
+
 class ParentNotThere(BusinessError):
     code = "parent_not_active"
 
     def __init__(self) -> None:
-        super().__init__("The parent is not active from that day on; name another parent or a later day.")
+        super().__init__("The organisation named is not active from that day on; name another one or a later day.")
 
 
 class EarlierThanLastChange(BusinessError):
@@ -200,3 +290,38 @@ class RegistryChanged(BusinessError):
             f"While {file} was read, one of its people was admitted or one of its organisations closed; "
             "import again: files that are done are left out."
         )
+
+
+class ImportNotCommitted(BusinessError):
+    code = "import_not_committed"
+
+    def __init__(self) -> None:
+        super().__init__("Nothing of this import is in the base; there is nothing to roll back.")
+
+
+class ImportNotChecked(BusinessError):
+    code = "import_not_checked"
+
+    def __init__(self) -> None:
+        super().__init__("The import is not checked, or is under way or in the base already; look at its state.")
+
+
+class ImportFilesGone(BusinessError):
+    status = 410
+    code = "import_files_gone"
+
+    def __init__(self) -> None:
+        super().__init__("The files of this import are no longer kept; upload them anew.")
+
+
+class UploadTooLarge(BusinessError):
+    status = 413
+    code = "upload_too_large"
+
+    def __init__(self, files: int, mebibytes: int) -> None:
+        super().__init__(f"Send at most {files} files of {mebibytes} MiB in all; split the upload.")
+
+
+class MappingRefused(BusinessError):
+    status = 422
+    code = "mapping_invalid"

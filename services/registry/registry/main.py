@@ -1,14 +1,26 @@
 """The registry service: `python -m registry.main api|worker|migrate|topics`."""
 
+from datetime import datetime, timedelta
 from pathlib import Path
+
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from common.app import Service
 from common.consumers import Subscription
 from common.main import run
+from common.rounds import Round
 from registry.api import ROUTERS
+from registry.api.imports import LARGEST_UPLOAD, UPLOAD
+from registry.commands import import_jobs
+from registry.commands.operations.asking import carry_out_due
 from registry.config import RegistrySettings
 from registry.models import Table
 from registry.rounds import PERSONAL_DATA_ROUNDS
+
+
+async def carry_out_operations(session: AsyncSession, now: datetime, _settings: RegistrySettings) -> None:
+    """Operations on the tree whose day has come."""
+    await carry_out_due(session, now)
 
 
 def subscriptions(_settings: RegistrySettings) -> list[Subscription]:
@@ -24,7 +36,9 @@ service = Service(
     subscriptions=subscriptions,
     metadata=Table.metadata,
     migrations=Path(__file__).parent.parent / "migrations",
-    rounds=PERSONAL_DATA_ROUNDS,
+    large_bodies={UPLOAD: LARGEST_UPLOAD},
+    jobs=import_jobs.JOBS,
+    rounds=[Round("organisation_operations", timedelta(minutes=1), carry_out_operations), *PERSONAL_DATA_ROUNDS],
 )
 
 if __name__ == "__main__":

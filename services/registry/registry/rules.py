@@ -9,6 +9,7 @@ from typing import Any
 
 from registry import errors
 from registry.consent_texts import TEXTS, ConsentText
+from registry.importing.names import match_key as match_key
 from registry.importing.texts import fold
 from registry.models import Application, Member, Organisation, Transfer
 
@@ -28,6 +29,8 @@ _PARENTS: dict[str, frozenset[str | None]] = {
     "union_group": frozenset({"primary", "primary_with_territorial_rights", "structural_unit"}),
 }
 _WORD = re.compile(r"[^\W_]+")
+_LATIN = str.maketrans("абвгдежзийклмнопрстуфхцчшщъыьэюя", "abvgdejziiklmnoprstufhcqwwxyxeua")
+"""As in the registry's migration 0005."""
 
 
 def check_placement(kind: str, parent_kind: str | None) -> None:
@@ -40,6 +43,12 @@ def check_date(day: date, field: str, today: date, not_before: date = EARLIEST) 
     """The day lies from `not_before` to tomorrow: the east of the country is a day ahead of UTC."""
     if not not_before <= day <= today + timedelta(days=1):
         raise errors.DateOutOfRange(field)
+
+
+def check_horizon(day: date, today: date) -> None:
+    """What is planned lies within two years."""
+    if not EARLIEST <= day <= today + timedelta(days=731):
+        raise errors.DateOutOfRange("effective_on")
 
 
 def check_no_later_change(
@@ -64,6 +73,19 @@ def check_active(organisation: Organisation) -> None:
         raise errors.OrganisationClosedAlready
 
 
+def check_not_root(organisation: Organisation) -> None:
+    if organisation.kind == "federal":
+        raise errors.RootStays
+
+
+def check_mergeable(source: Organisation, into: Organisation) -> None:
+    """Two organisations, both with members of their own or both without."""
+    if source.organisation_id == into.organisation_id:
+        raise errors.SameOrganisation
+    if (source.kind in MEMBER_KINDS) != (into.kind in MEMBER_KINDS):
+        raise errors.MergeRefused(source.kind, into.kind)
+
+
 def check_takes_members(organisation: Organisation) -> None:
     check_active(organisation)
     if organisation.kind not in MEMBER_KINDS:
@@ -71,20 +93,18 @@ def check_takes_members(organisation: Organisation) -> None:
 
 
 def search_words(text: str) -> list[str]:
-    """The words by which an organisation is found: no quotes, no №, no case, ё as е, figures apart from letters."""
+    """The words by which an organisation is found: no quotes, no №, no case, ё as е, figures apart from letters.
+
+    In Latin letters, one for one, those that people mix up made the same: where the database's locale knows
+    no others, pg_trgm finds no trigrams in Cyrillic.
+    """
     words = _WORD.findall(fold(text).replace("№", " "))
-    return [part for word in words for part in re.findall(r"\d+|\D+", word)]
+    return [part.translate(_LATIN) for word in words for part in re.findall(r"\d+|\D+", word)]
 
 
 def search_name(name: str) -> str:
     """What is stored for the search: the words between spaces, one at both ends."""
     return f" {' '.join(search_words(name))} "
-
-
-def match_key(last_name: str, first_name: str, patronymic: str | None, birth_date: date) -> str:
-    """Equal for two spellings of one person: letters folded, the order of the parts left out of account."""
-    parts = sorted(part for part in map(fold, (last_name, first_name, patronymic or "")) if part)
-    return f"{birth_date.isoformat()} {' '.join(parts)}"
 
 
 def follow_hash(follow_code: str) -> bytes:

@@ -21,9 +21,13 @@ from common.events.registry import (
     ConsentWithdrawn,
     Kind,
     MemberAdmitted,
+    MemberErased,
     MemberEvent,
     MemberExpelled,
     MemberLeft,
+    MemberMerged,
+    MemberReinstated,
+    MemberRetracted,
     MemberStatus,
     MemberTransferred,
     OrganisationCreated,
@@ -118,6 +122,22 @@ class Person:
     def expelled(self) -> MemberExpelled:
         self.status = "expelled"
         return self._next(MemberExpelled)  # type: ignore[no-any-return]
+
+    def reinstated(self) -> MemberReinstated:
+        self.status = "member"
+        return self._next(MemberReinstated)  # type: ignore[no-any-return]
+
+    def merged(self, into: UUID) -> MemberMerged:
+        self.status = "merged"
+        return self._next(MemberMerged, into_member_id=into)  # type: ignore[no-any-return]
+
+    def erased(self) -> MemberErased:
+        self.status, self.consents = "erased", ()
+        return self._next(MemberErased)  # type: ignore[no-any-return]
+
+    def retracted(self) -> MemberRetracted:
+        self.status = "retracted"
+        return self._next(MemberRetracted)  # type: ignore[no-any-return]
 
     def transferred(self, to: UUID) -> MemberTransferred:
         before, self.organisation_id = self.organisation_id, to

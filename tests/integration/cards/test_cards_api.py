@@ -6,10 +6,10 @@ from uuid import UUID
 
 import pytest
 
-from cards import verify
 from common.events.cards import CardBlocked, CardIssued, CardReplaced
 from common.testing import Client, TestIssuer
 from tests.integration.cards.conftest import CardsOf, Deliver, Person, Published, Region
+from union_card_verifier.verifying import PREFIX
 
 
 @pytest.fixture
@@ -177,7 +177,7 @@ async def test_the_qr_code_is_text_or_a_picture_as_asked(
         text = await client.get(f"/v1/cards/{card.card_id}/qr", headers=headers)
         assert text.headers["content-type"].startswith("text/plain")
         assert text.headers["cache-control"] == "no-store"
-        assert text.text.startswith(verify.PREFIX)
+        assert text.text.startswith(PREFIX)
         picture = await client.get(f"/v1/cards/{card.card_id}/qr", headers={**headers, "Accept": "image/svg+xml"})
         assert picture.headers["content-type"].startswith("image/svg+xml")
         assert picture.text.startswith("<svg")

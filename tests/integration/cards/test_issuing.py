@@ -52,7 +52,12 @@ async def test_without_a_consent_there_is_no_card_until_it_is_given(
 
 @pytest.mark.parametrize(
     ("ending", "reason"),
-    [("left", "membership_ended"), ("expelled", "membership_ended"), ("withdrew", "consent_withdrawn")],
+    [
+        ("left", "membership_ended"),
+        ("expelled", "membership_ended"),
+        ("retracted", "membership_ended"),
+        ("withdrew", "consent_withdrawn"),
+    ],
 )
 async def test_the_end_of_membership_or_consent_blocks_the_card(
     ending: str, reason: str, region: Region, deliver: Deliver, cards_of: CardsOf, published: Published
@@ -155,13 +160,16 @@ async def test_every_step_is_dated_and_names_its_cause_and_is_never_changed(
     await deliver(anna.admitted(), anna.left())
     async with database.sessions() as session:
         rows = (
-            await session.execute(sa.text("select status, reason, actor, at from card_step order by step_id"))
+            await session.execute(
+                sa.text("select status, reason, actor, event_id, at from card_step order by version")
+            )
         ).all()
     assert [(row.status, row.reason, row.actor) for row in rows] == [
         ("active", None, "registry.member_admitted.v1"),
         ("blocked", "membership_ended", "registry.member_left.v1"),
     ]
     assert all(row.at is not None for row in rows)
+    assert len({row.event_id for row in rows} - {None}) == 2
     for change in ("update card_step set actor = 'me'", "delete from card_step", "truncate card_step"):
         async with database.sessions() as session:
             with pytest.raises(DBAPIError, match="never changed"):

@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 import pytest
 from fastapi import FastAPI
 
+from cards.devices import Device
 from common.auth import Role
 from common.testing import Client, TestIssuer
 from tests.integration.cards.conftest import CardsOf, Deliver, Person, Region, organisation
@@ -20,6 +21,13 @@ ROUTES: dict[tuple[str, str], set[Role]] = {
     ("GET", "/v1/cards/{card_id}/qr"): STAFF | {Role.MEMBER},
     ("POST", "/v1/cards/{card_id}/block"): STAFF | {Role.MEMBER},
     ("POST", "/v1/cards/{card_id}/replace"): STAFF | {Role.MEMBER},
+    ("POST", "/v1/cards/{card_id}/suspend"): STAFF | {Role.MEMBER},
+    ("POST", "/v1/cards/{card_id}/resume"): STAFF | {Role.MEMBER},
+    ("POST", "/v1/cards/{card_id}/reprint"): STAFF,
+    ("GET", "/v1/cards/{card_id}/devices"): STAFF | {Role.MEMBER},
+    ("POST", "/v1/cards/{card_id}/devices"): {Role.MEMBER},
+    ("GET", "/v1/cards/{card_id}/devices/{device_id}"): STAFF | {Role.MEMBER},
+    ("POST", "/v1/cards/{card_id}/devices/{device_id}/revoke"): STAFF | {Role.MEMBER},
     ("GET", "/v1/plastic-batches"): OVERSEERS,
     ("POST", "/v1/plastic-batches"): STAFF,
     ("GET", "/v1/plastic-batches/{batch_id}"): OVERSEERS,
@@ -36,8 +44,21 @@ ROUTES: dict[tuple[str, str], set[Role]] = {
     ("GET", "/v1/member-counts"): OVERSEERS,
     ("GET", "/v1/headline"): OVERSEERS,
 }
-PUBLIC = {("GET", "/.well-known/jwks.json"), ("GET", "/v1/status-list")}
-BODIES: dict[str, Any] = {"block": {"reason": "lost"}, "delivered": {}, "hand-over": {"receipt": "1"}}
+PUBLIC = {
+    ("GET", "/.well-known/jwks.json"),
+    ("GET", "/v1/status-list"),
+    ("GET", "/v1/verification/bundle"),
+    ("POST", "/v1/verification"),
+}
+DEVICE_KEY = Device.new().public_key
+BODIES: dict[str, Any] = {
+    "suspend": {"reason": "mislaid"},
+    "reprint": {"reason": "damaged"},
+    "devices": {"public_key": DEVICE_KEY},
+    "block": {"reason": "lost"},
+    "delivered": {},
+    "hand-over": {"receipt": "1"},
+}
 
 
 def test_the_table_of_routes_is_the_applications(app: FastAPI) -> None:
@@ -47,10 +68,22 @@ def test_the_table_of_routes_is_the_applications(app: FastAPI) -> None:
 
 
 @pytest.fixture
-async def card_id(region: Region, deliver: Deliver, cards_of: CardsOf) -> UUID:
+async def anna(region: Region, deliver: Deliver) -> Person:
     anna = Person(region.school)
     await deliver(anna.admitted())
+    return anna
+
+
+@pytest.fixture
+async def card_id(anna: Person, cards_of: CardsOf) -> UUID:
     return (await cards_of(anna))[0].card_id
+
+
+@pytest.fixture
+async def device_id(client: Client, issuer: TestIssuer, anna: Person, card_id: UUID) -> UUID:
+    headers = issuer.bearer("member", member_id=anna.member_id)
+    answer = await client.post(f"/v1/cards/{card_id}/devices", json={"public_key": DEVICE_KEY}, headers=headers)
+    return UUID(answer.json()["device_id"])
 
 
 @pytest.fixture
@@ -58,6 +91,11 @@ async def batch_id(client: Client, issuer: TestIssuer, region: Region, card_id: 
     order = {"organisation_id": str(region.school)}
     answer = await client.post("/v1/plastic-batches", json=order, headers=issuer.bearer("federal_staff"))
     return UUID(answer.json()["batch_id"])
+
+
+@pytest.fixture
+def ids(region: Region, card_id: UUID, batch_id: UUID, device_id: UUID) -> dict[str, UUID]:
+    return {"card_id": card_id, "batch_id": batch_id, "device_id": device_id, "organisation_id": region.school}
 
 
 async def call(client: Client, route: tuple[str, str], ids: dict[str, Any], headers: dict[str, str]) -> Any:
@@ -70,9 +108,8 @@ async def call(client: Client, route: tuple[str, str], ids: dict[str, Any], head
 
 @pytest.mark.parametrize("route", ROUTES, ids=" ".join)
 async def test_a_route_asks_for_a_token_and_for_one_of_its_roles(
-    route: tuple[str, str], client: Client, issuer: TestIssuer, region: Region, card_id: UUID, batch_id: UUID
+    route: tuple[str, str], client: Client, issuer: TestIssuer, region: Region, ids: dict[str, UUID]
 ) -> None:
-    ids = {"card_id": card_id, "batch_id": batch_id, "organisation_id": region.school}
     nobody = await call(client, route, ids, {})
     assert (nobody.status_code, nobody.json()["code"]) == (401, "token_required")
     for role in set(Role) - ROUTES[route]:
@@ -84,9 +121,8 @@ async def test_a_route_asks_for_a_token_and_for_one_of_its_roles(
 
 @pytest.mark.parametrize("route", ROUTES, ids=" ".join)
 async def test_to_another_organisation_or_member_there_is_nothing_here(
-    route: tuple[str, str], client: Client, issuer: TestIssuer, region: Region, card_id: UUID, batch_id: UUID
+    route: tuple[str, str], client: Client, issuer: TestIssuer, region: Region, ids: dict[str, UUID]
 ) -> None:
-    ids = {"card_id": card_id, "batch_id": batch_id, "organisation_id": region.school}
     strangers = [
         issuer.bearer(role, organisation_id=organisation, member_id=uuid4())
         for role in ROUTES[route]
@@ -107,7 +143,7 @@ async def test_to_another_organisation_or_member_there_is_nothing_here(
 
 @pytest.mark.parametrize("level", ["school", "territory", "region", "federal"])
 async def test_every_level_above_reaches_the_card_and_the_batch(
-    level: str, client: Client, issuer: TestIssuer, region: Region, card_id: UUID, batch_id: UUID
+    level: str, client: Client, issuer: TestIssuer, region: Region, card_id: UUID, batch_id: UUID, device_id: UUID
 ) -> None:
     headers = issuer.bearer("regional_staff", organisation_id=getattr(region, level))
     for address in (f"/v1/cards/{card_id}", f"/v1/cards/{card_id}/qr", f"/v1/plastic-batches/{batch_id}"):
@@ -162,7 +198,13 @@ async def test_after_a_transfer_the_new_organisation_sees_the_card_and_the_old_o
 
 @pytest.mark.parametrize("reader", [Role.AUDITOR, Role.INTERNAL_APP])
 async def test_a_reader_who_is_a_member_too_acts_on_the_own_cards_only(
-    reader: Role, client: Client, issuer: TestIssuer, region: Region, deliver: Deliver, card_id: UUID
+    reader: Role,
+    client: Client,
+    issuer: TestIssuer,
+    region: Region,
+    deliver: Deliver,
+    card_id: UUID,
+    ids: dict[str, UUID],
 ) -> None:
     """One role's reach may not carry another role's right: readers of a subtree block nobody's card in it."""
     clerk = Person(region.foreign)
@@ -171,8 +213,15 @@ async def test_a_reader_who_is_a_member_too_acts_on_the_own_cards_only(
     assert (await client.get(f"/v1/cards/{card_id}", headers=headers)).status_code == 200
     for route in ROUTES:
         if "{card_id}/" in route[1]:
-            answer = await call(client, route, {"card_id": card_id, "organisation_id": region.school}, headers)
-            assert (answer.status_code, answer.json()["code"]) == (404, "not_found"), route
+            answer = await call(
+                client,
+                route,
+                ids,
+                headers,
+            )
+            allowed = ROUTES[route] & {reader, Role.MEMBER}
+            expected = (404, "not_found") if allowed else (403, "forbidden")
+            assert (answer.status_code, answer.json()["code"]) == expected, route
 
 
 async def test_a_circle_of_half_told_moves_ends(

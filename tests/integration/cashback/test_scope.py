@@ -104,8 +104,8 @@ async def tree(world: Any) -> dict[str, UUID]:
     for name in ("primary", "other"):
         member_id = await world.participant(made[name])
         await world.earned(member_id, campaign)
-        payout = (await world.pay_out(member_id, 3000)).json()["payout_id"]
-        await world.bank("settle", payout)
+        payout = await world.sent(member_id, 3000)
+        assert (await world.bank("settle", payout)).status_code == 200
         made[f"member of {name}"] = member_id
     return {**made, "foreign": foreign}
 

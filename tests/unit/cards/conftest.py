@@ -15,8 +15,8 @@ NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 @pytest.fixture(scope="session")
 def signing_key(tmp_path_factory: pytest.TempPathFactory) -> SigningKey:
-    environment = keys.ensure(tmp_path_factory.mktemp("keys"))
-    return SigningKey.load(Path(environment["UNION_CARD_SIGNING_KEY_FILE"]))
+    folder = Path(keys.ensure(tmp_path_factory.mktemp("keys"))["UNION_CARD_SIGNING_KEY_FILE"])
+    return SigningKey.load(folder / "first.pem")
 
 
 @pytest.fixture

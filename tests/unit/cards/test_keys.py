@@ -11,15 +11,23 @@ from cards import keys
 from cards.keys import SigningKey
 
 
+def files_in(folder: Path) -> list[Path]:
+    return sorted(file for file in folder.rglob("*") if file.is_file())
+
+
 def test_key_files_are_made_once_and_read_by_their_owner_alone(tmp_path: Path) -> None:
     first = keys.ensure(tmp_path / "keys")
-    contents = {name: Path(file).read_bytes() for name, file in first.items()}
-    assert first.keys() == {"UNION_CARD_SIGNING_KEY_FILE", "UNION_CARD_NUMBER_KEY_FILE"}
-    for file in first.values():
-        assert stat.S_IMODE(Path(file).stat().st_mode) == 0o600
+    contents = {file: file.read_bytes() for file in files_in(tmp_path)}
+    assert first.keys() == {
+        "UNION_CARD_SIGNING_KEY_FILE",
+        "UNION_CARD_NUMBER_KEY_FILE",
+        "UNION_CARD_ROOT_KEY_FILE",
+    }
+    for file in files_in(tmp_path):
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert keys.ensure(tmp_path / "keys") == first
-    assert {name: Path(file).read_bytes() for name, file in first.items()} == contents
-    assert len(list((tmp_path / "keys").iterdir())) == 2
+    assert {file: file.read_bytes() for file in files_in(tmp_path)} == contents
+    assert len(contents) == 3
 
 
 def test_a_key_on_another_curve_is_refused(tmp_path: Path) -> None:

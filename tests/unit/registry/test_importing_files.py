@@ -10,11 +10,12 @@ import pytest
 import xlsxwriter
 
 from registry.importing.annotate import annotate
-from registry.importing.engine import SourceFile, classify
+from registry.importing.delimited import decode
 from registry.importing.organisation_index import IndexedOrganisation, OrganisationIndex
 from registry.importing.outcomes import FileResult
-from registry.importing.reading import UnreadableFile, decode, read_sheets
-from registry.importing.report import build_report
+from registry.importing.reading import read_sheets
+from registry.importing.refusals import UnreadableFile
+from tests.unit.registry.reference import SourceFile, build_report, classify
 
 AS_OF = date(2022, 1, 1)
 SCHOOLS = OrganisationIndex([IndexedOrganisation("a", "ППО МБОУ «Лицей № 4»", "primary", "A-4")])
@@ -101,7 +102,7 @@ def test_a_far_stray_cell_is_refused_before_it_takes_all_memory() -> None:
     page.write(1_048_575, 16_383, "x")
     book.close()
     with pytest.raises(UnreadableFile) as refused:
-        read_sheets(target.getvalue())
+        list(read_sheets(target.getvalue()))
     assert refused.value.code == "sheet_too_large"
 
 

@@ -8,11 +8,10 @@ from typing import Any
 import pytest
 
 from registry.importing.annotate import annotate
-from registry.importing.engine import SourceFile, classify
 from registry.importing.organisation_tree import OrganisationRegister
 from registry.importing.organisations import read_organisations
-from registry.importing.outcomes import FileResult, KnownPerson
-from registry.importing.report import build_report
+from registry.importing.outcomes import FileResult
+from tests.unit.registry.reference import KnownPerson, SourceFile, build_report, classify
 
 OMSK = Path(__file__).parents[3] / "examples" / "omsk"
 AS_OF = date(2021, 1, 1)

@@ -5,9 +5,9 @@ from datetime import date
 
 import pytest
 
-from registry.importing.engine import SourceFile, classify
 from registry.importing.organisation_index import IndexedOrganisation, OrganisationIndex
-from registry.importing.outcomes import KnownPerson, RowOutcome
+from registry.importing.outcomes import RowOutcome
+from tests.unit.registry.reference import KnownPerson, SourceFile, classify
 
 AS_OF = date(2022, 1, 1)
 TREE = OrganisationIndex(

@@ -167,6 +167,12 @@ async def _prove(
             f"{cards['verified_green']} of {cards['verified']} green",
         ),
         proof.Check(
+            "a card on a device, offline: screenshot, copy, suspension, rotation of keys",
+            cards["on_a_device"] == benefits.ON_A_DEVICE,
+            f"{sum(cards['on_a_device'].get(k) == v for k, v in benefits.ON_A_DEVICE.items())}"
+            f" of {len(benefits.ON_A_DEVICE)} as they should be",
+        ),
+        proof.Check(
             "plastic cards: named in the factory's file alone, every one accounted for",
             0 < cards["plastic"] == cards["plastic_with_names"] and cards["plastic_unaccounted"] == 0,
             f"{cards['plastic']} ordered, 1 spoiled, {cards['plastic_handed_over']} handed over",

@@ -9,7 +9,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +17,28 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from cards.cli import EXIT_CODES
-from cards.verify import KeySet, StatusList, verify
+from cards.devices import Device
 from union.demo import plastic
 from union.demo.clients import Apis, in_parallel
 from union.demo.progress import Stage
 from union.demo.year import YEAR, Played, day
+from union_card_verifier import Bundle, KeySet, StatusList, verify
 
 GREEN, RED = EXIT_CODES["green"], EXIT_CODES["red"]
 CAMPAIGN_BUDGET = 50_000_000
 """Kopecks of cashback that a campaign may give."""
+_HEARD_SECONDS = 2.1
+"""How soon every process knows of a step and of a rotation: the refresh of the status list and of the keys."""
+ON_A_DEVICE = {
+    "shown by the device": "green valid",
+    "screenshot of it, 70 s old": "red screenshot",
+    "copy without a proof": "red proof_missing",
+    "shown by another device": "red proof_wrong",
+    "suspended": "red suspended",
+    "resumed": "green valid",
+    "after the rotation of keys, a code of the key before": "green valid",
+    "after the rotation of keys, a new code": "green valid",
+}
 
 
 @dataclass
@@ -40,6 +53,8 @@ class CardsPlayed:
     verified_green: int
     blocked_is_red: bool
     tampered_is_red: bool
+    on_a_device: dict[str, str]
+    """What a verifier without a network says of a code that is bound to a device, case by case."""
 
 
 async def play_cards(apis: Apis, played: Played, out: Path, keys_folder: Path, stage: Stage) -> CardsPlayed:
@@ -68,6 +83,7 @@ async def play_cards(apis: Apis, played: Played, out: Path, keys_folder: Path, s
     with stage.bar("QR codes", len(sample)) as done:
         codes = await in_parallel(sample, lambda card: _qr(apis, card), done=done)
     green = _verify_all(codes, keys, statuses)
+    device = await _device_case(apis, virtual[41], codes, out)
     asked = (codes[0], lost_qr, _tampered(codes[0]))
     good, lost_code, tampered = await asyncio.gather(
         *(asyncio.to_thread(_verify_by_command, code, keys, statuses) for code in asked)
@@ -82,7 +98,56 @@ async def play_cards(apis: Apis, played: Played, out: Path, keys_folder: Path, s
         verified_green=green if good == GREEN else 0,
         blocked_is_red=lost_code == RED,
         tampered_is_red=tampered == RED,
+        on_a_device=device,
     )
+
+
+async def _device_case(apis: Apis, card: dict[str, Any], earlier: Sequence[str], out: Path) -> dict[str, str]:
+    """A card on a telephone: shown, photographed, copied, suspended and resumed, judged offline each time.
+
+    Meanwhile another key comes to sign: `earlier` codes, of the key before, stay as green.
+    """
+    holder = apis.bearer("member", member_id=card["member_id"])
+    path, phone = f"/v1/cards/{card['card_id']}", Device.new()
+    device = await apis.post("cards", f"{path}/devices", holder, {"public_key": phone.public_key})
+    by_device = {"device_id": device["device_id"]}
+    code = (await apis.send("cards", "GET", f"{path}/qr", holder, params=by_device)).text
+    await _card_keys("create")
+    pinned, _ = await asyncio.gather(_card_keys("root"), _card_keys("certify"))
+    root = KeySet.read(json.loads(pinned))
+
+    async def judged(text: str) -> str:
+        bundle = (await apis.send("cards", "GET", "/v1/verification/bundle")).content
+        (out / "bundle.cbor").write_bytes(bundle)
+        opened, now = Bundle.read(bundle, root, datetime.now(UTC)), datetime.now(UTC)
+        verdict = verify(text, opened.keys, now, opened.status_list)
+        return f"{verdict.colour} {verdict.reason}"
+
+    now = datetime.now(UTC)
+    told = {
+        "shown by the device": await judged(phone.show(code, now)),
+        "screenshot of it, 70 s old": await judged(phone.show(code, now - timedelta(seconds=70))),
+        "copy without a proof": await judged(code),
+        "shown by another device": await judged(Device.new().show(code, now)),
+    }
+    await apis.post("cards", f"{path}/suspend", holder, {"reason": "mislaid"})
+    await _card_keys("rotate")
+    await asyncio.sleep(_HEARD_SECONDS)
+    told["suspended"] = await judged(phone.show(code, datetime.now(UTC)))
+    await apis.post("cards", f"{path}/resume", holder)
+    await asyncio.sleep(_HEARD_SECONDS)
+    told["resumed"] = await judged(phone.show(code, datetime.now(UTC)))
+    told["after the rotation of keys, a code of the key before"] = await judged(earlier[0])
+    late = (await apis.send("cards", "GET", f"{path}/qr", holder, params=by_device)).text
+    told["after the rotation of keys, a new code"] = await judged(phone.show(late, datetime.now(UTC)))
+    return told
+
+
+async def _card_keys(*arguments: str) -> str:
+    """`union card keys …`; its output."""
+    command = [sys.executable, "-m", "union", "card", "keys", *arguments]
+    done = await asyncio.to_thread(subprocess.run, command, capture_output=True, check=True, text=True)
+    return str(done.stdout)
 
 
 def _tampered(code: str) -> str:

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from common.db import Database
+from registry.commands.import_batches import import_members
 from registry.commands.import_organisations import import_organisations
-from registry.commands.importing import import_members
 from union import output
 from union.demo.progress import Stage
 

@@ -26,10 +26,11 @@ class CardEvent(Event):
     card_id: UUID
     member_id: UUID
     form: Literal["virtual", "plastic"]
-    status: Literal["requested", "issued", "active", "blocked", "replaced", "expired"]
+    status: Literal["requested", "issued", "active", "suspended", "blocked", "replaced", "expired"]
     reason: str | None
-    """Why it is blocked: lost, stolen, membership_ended, consent_withdrawn; before it reached its member: spoiled (in
-    production), missing (at delivery), order_cancelled."""
+    """Why it is blocked: lost, stolen, damaged, fraud, membership_ended, consent_withdrawn, merged (the member's
+    record was a double), erased; before it reached its member: spoiled (in production), missing (at delivery),
+    order_cancelled. Why it is suspended: mislaid, inquiry."""
     expires_on: date
     """The first day on which it is not valid."""
 
@@ -47,9 +48,15 @@ class CardIssued(CardEvent):
 
 
 class CardActivated(CardEvent):
-    """A plastic card reached its member and may be used."""
+    """A plastic card reached its member and may be used, or a suspended card may be used again."""
 
     event_type: ClassVar[str] = "cards.card_activated.v1"
+
+
+class CardSuspended(CardEvent):
+    """Not valid for now; it is activated again or ends."""
+
+    event_type: ClassVar[str] = "cards.card_suspended.v1"
 
 
 class CardBlocked(CardEvent):
@@ -74,6 +81,7 @@ CARD_EVENTS: tuple[type[CardEvent], ...] = (
     CardRequested,
     CardIssued,
     CardActivated,
+    CardSuspended,
     CardBlocked,
     CardReplaced,
     CardExpired,

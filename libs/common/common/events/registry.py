@@ -27,7 +27,7 @@ Kind = Literal[
 InstitutionType = Literal["school", "preschool", "vocational", "university", "supplementary", "authority", "other"]
 Category = Literal["working", "student", "pensioner"]
 Sex = Literal["female", "male"]
-MemberStatus = Literal["member", "left", "expelled", "merged", "erased"]
+MemberStatus = Literal["member", "left", "expelled", "merged", "erased", "retracted"]
 Office = Literal["chair", "deputy_chair", "committee_member", "audit_member"]
 Purpose = Literal["membership", "cards", "bonus", "marketing"]
 
@@ -53,7 +53,7 @@ class OrganisationEvent(Event):
     institution_name: str | None = None
     """The employer or place of study that a primary stands at."""
     successor_ids: list[UUID] = Field(default_factory=list)
-    """Where a merged or split organisation's members went; empty while it is active or when it was closed."""
+    """Where members went when it was merged or split; empty while it is whole, or when it was just closed."""
 
 
 class OrganisationCreated(OrganisationEvent):
@@ -127,7 +127,8 @@ class MemberEvent(Event):
     organisation_id: UUID
     """The primary (or union group, structural unit) of the membership; the last one when it has ended."""
     status: MemberStatus
-    """`merged`: a double of another record, never a member of its own; `erased`: the person is forgotten."""
+    """`merged`: a double of another record, never a member of its own; `erased`: the person is forgotten;
+    `retracted`: entered by mistake, never a member."""
     category: Category | None
     """Null where the records give none."""
     sex: Sex | None
@@ -193,6 +194,15 @@ class MemberErased(MemberEvent):
     event_type: ClassVar[str] = "registry.member_erased.v1"
 
 
+class MemberRetracted(MemberEvent):
+    """The record was entered by mistake (a wrong register was imported): it counts on no day at all.
+
+    `left_on` and `effective_on` are its first day.
+    """
+
+    event_type: ClassVar[str] = "registry.member_retracted.v1"
+
+
 class ConsentGiven(MemberEvent):
     """The member consented to one purpose."""
 
@@ -216,6 +226,7 @@ MEMBER_EVENTS: tuple[type[MemberEvent], ...] = (
     MemberReinstated,
     MemberMerged,
     MemberErased,
+    MemberRetracted,
     ConsentGiven,
     ConsentWithdrawn,
 )

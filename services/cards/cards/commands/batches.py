@@ -80,7 +80,7 @@ async def order_batch(
     )
     session.add(batch)
     await session.flush()
-    orders = [Order(member.member_id, member.version, actor, batch_id=batch.batch_id) for member in members]
+    orders = [Order(member.member_id, actor, batch_id=batch.batch_id) for member in members]
     made = await make_cards(session, "plastic", orders, terms, now)
     if len(made) < len(orders):
         # Somebody ordered for them at this very moment.

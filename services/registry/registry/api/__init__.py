@@ -3,9 +3,12 @@
 from registry.api import (
     applications,
     approvals,
+    counts,
     duplicates,
     history,
+    imports,
     members,
+    operations,
     organisations,
     privacy,
     public,
@@ -15,10 +18,13 @@ from registry.api import (
 
 ROUTERS = [
     organisations.router,
+    operations.router,
+    counts.router,
     applications.router,
     members.router,
     history.router,
     transfers.router,
+    imports.router,
     duplicates.router,
     approvals.router,
     privacy.router,

@@ -67,6 +67,12 @@ PLACES: tuple[Place, ...] = (
         "delete from duplicate where person_id = any(:persons) or other_person_id = any(:persons)",
     ),
     Place(
+        "import_row",
+        "связь со строками загруженных реестров",
+        "update import_row set member_id = nullif(member_id, gone.id), of_member_id = nullif(of_member_id, gone.id)"
+        " from unnest(cast(:members as uuid[])) as gone(id) where gone.id in (member_id, of_member_id)",
+    ),
+    Place(
         "idempotency_key",
         "сохранённые ответы на запросы",
         "delete from idempotency_key where exists (select from unnest(cast(:members as text[])"

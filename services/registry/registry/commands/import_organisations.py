@@ -16,7 +16,7 @@ from common.db import Database
 from common.events.registry import OrganisationCreated
 from common.outbox import publish
 from registry import errors, rules
-from registry.commands.import_rows import claim_file
+from registry.commands.import_records import claim_file
 from registry.commands.loading import lock_tree
 from registry.importing.organisation_tree import OrganisationRecord
 from registry.importing.organisations import read_organisations

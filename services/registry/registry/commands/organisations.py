@@ -1,5 +1,6 @@
 """The tree of organisations changes."""
 
+from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
@@ -14,11 +15,14 @@ from common.events.registry import (
     OrganisationChanged,
     OrganisationClosed,
     OrganisationCreated,
+    OrganisationEvent,
     OrganisationMoved,
     OrganisationRenamed,
+    OrganisationReopened,
 )
 from common.outbox import publish
 from registry import errors, rules
+from registry.commands.effects import Change, Effects
 from registry.commands.loading import lock_tree, locked
 from registry.commands.timeline import change_from
 from registry.models import Organisation
@@ -42,12 +46,13 @@ _CYCLE = sa.text(
 ).bindparams(sa.bindparam("day", type_=sa.Date), sa.bindparam("parent", type_=sa.Uuid))
 
 _USES = {
-    "organisations under it on that day": sa.text(
+    "organisations under it on that day or later": sa.text(
         "select exists (select from organisation_period where parent_id = :id and status = 'active'"
         " and superseded_at is null and (valid_to is null or valid_to > :day))"
     ),
-    "members on that day": sa.text(
-        "select exists (select from membership where organisation_id = :id and (to_on is null or to_on > :day))"
+    "members on that day or later": sa.text(
+        "select exists (select from member_period where organisation_id = :id and status = 'member'"
+        " and superseded_at is null and (valid_to is null or valid_to > :day))"
     ),
     "applications to decide": sa.text(
         "select exists (select from application where organisation_id = :id and status = 'submitted')"
@@ -56,6 +61,12 @@ _USES = {
         "select exists (select from transfer where to_organisation_id = :id and status = 'released')"
     ),
 }
+_NOT_ACTIVE_SINCE = sa.text(
+    "select not exists (select from organisation_period where organisation_id = :id and superseded_at is null"
+    "  and valid_from <= :day)"
+    " or exists (select from organisation_period where organisation_id = :id and superseded_at is null"
+    "  and status <> 'active' and (valid_to is null or valid_to > :day))"
+)
 
 
 async def create_organisation(
@@ -67,6 +78,7 @@ async def create_organisation(
     parent_id: UUID | None,
     opened_on: date,
     now: datetime,
+    effects: Effects | None = None,
     **institution: Any,
 ) -> Organisation:
     """`institution` may hold short_name, institution_type, institution_name, address, inn, employed and students."""
@@ -90,11 +102,19 @@ async def create_organisation(
         raise await _taken(session, kind)
     session.add(organisation.period(opened_on))
     publish(session, OrganisationCreated(**organisation.public_state(opened_on)))
-    return organisation
+    if effects is not None:
+        effects.created.append(organisation.organisation_id)
+    return await locked(session, Organisation, organisation.organisation_id)
 
 
 async def change_organisation(
-    session: AsyncSession, organisation_id: UUID, changes: dict[str, Any], effective_on: date, now: datetime
+    session: AsyncSession,
+    organisation_id: UUID,
+    changes: dict[str, Any],
+    effective_on: date,
+    now: datetime,
+    reason: str | None = None,
+    effects: Effects | None = None,
 ) -> Organisation:
     """`changes` may hold the name and what create_organisation's `institution` may. What changes nothing is none."""
     rules.check_date(effective_on, "effective_on", now.date())
@@ -104,46 +124,105 @@ async def change_organisation(
     if not changes:
         return organisation
     event = OrganisationRenamed if "name" in changes else OrganisationChanged
-    await change_from(session, organisation, event, changes, effective_on)
+    _note(effects, await change_from(session, organisation, event, changes, effective_on, reason))
     return organisation
 
 
 async def move_organisation(
-    session: AsyncSession, organisation_id: UUID, parent_id: UUID, reason: str, effective_on: date, now: datetime
+    session: AsyncSession,
+    organisation_id: UUID,
+    parent_id: UUID,
+    reason: str | None,
+    effective_on: date,
+    now: datetime,
+    effects: Effects | None = None,
 ) -> Organisation:
     rules.check_date(effective_on, "effective_on", now.date())
     await lock_tree(session)
     organisation = await locked(session, Organisation, organisation_id)
     rules.check_active(organisation)
-    parent = await _parent(session, parent_id, effective_on)
-    rules.check_placement(organisation.kind, parent.kind)
-    if await session.scalar(_CYCLE, {"parent": parent_id, "moved": organisation_id, "day": effective_on}):
-        raise errors.CycleRefused
-    await change_from(session, organisation, OrganisationMoved, {"parent_id": parent_id}, effective_on, reason)
+    await check_place(session, organisation, parent_id, effective_on)
+    changes = {"parent_id": parent_id}
+    _note(effects, await change_from(session, organisation, OrganisationMoved, changes, effective_on, reason))
     return organisation
 
 
 async def close_organisation(
-    session: AsyncSession, organisation_id: UUID, reason: str, effective_on: date, now: datetime
+    session: AsyncSession,
+    organisation_id: UUID,
+    reason: str | None,
+    effective_on: date,
+    now: datetime,
+    effects: Effects | None = None,
+    event: type[OrganisationEvent] = OrganisationClosed,
+    successor_ids: Sequence[UUID] = (),
 ) -> Organisation:
     """Close what has nothing left: no organisation under it, no member, nothing to decide."""
     rules.check_date(effective_on, "effective_on", now.date())
     await lock_tree(session)
     organisation = await locked(session, Organisation, organisation_id)
     rules.check_active(organisation)
-    for what, used in _USES.items():
-        values = {"id": organisation_id, "day": effective_on} if ":day" in used.text else {"id": organisation_id}
-        if await session.scalar(used, values):
-            raise errors.OrganisationInUse(what)
-    await change_from(session, organisation, OrganisationClosed, {"status": "closed"}, effective_on, reason)
-    organisation.closed_on = effective_on
+    await check_unused(session, organisation_id, effective_on)
+    changes = {"status": "closed", "successor_ids": list(successor_ids)}
+    _note(effects, await change_from(session, organisation, event, changes, effective_on, reason))
     return organisation
 
 
-async def _parent(session: AsyncSession, parent_id: UUID, day: date) -> Organisation:
-    parent = await locked(session, Organisation, parent_id, read=True)
-    if parent.status != "active" or parent.opened_on > day:
+async def reopen_organisation(
+    session: AsyncSession,
+    organisation_id: UUID,
+    parent_id: UUID | None,
+    reason: str | None,
+    effective_on: date,
+    now: datetime,
+    effects: Effects | None = None,
+) -> Organisation:
+    """What was closed is active again, under its parent or another one; nobody comes back by that."""
+    rules.check_date(effective_on, "effective_on", now.date())
+    await lock_tree(session)
+    organisation = await locked(session, Organisation, organisation_id)
+    if organisation.status != "closed":
+        raise errors.OrganisationActive
+    place = parent_id or organisation.parent_id
+    if place is not None:
+        await check_place(session, organisation, place, effective_on)
+    changes: dict[str, Any] = {"status": "active", "successor_ids": [], "parent_id": place}
+    _note(effects, await change_from(session, organisation, OrganisationReopened, changes, effective_on, reason))
+    return organisation
+
+
+async def check_place(session: AsyncSession, organisation: Organisation, parent_id: UUID, day: date) -> None:
+    """The organisation may stand under the parent from that day on: by its kind, and without a cycle."""
+    parent = await _parent(session, parent_id, day)
+    rules.check_placement(organisation.kind, parent.kind)
+    values = {"parent": parent_id, "moved": organisation.organisation_id, "day": day}
+    if await session.scalar(_CYCLE, values):
+        raise errors.CycleRefused
+
+
+async def check_unused(session: AsyncSession, organisation_id: UUID, day: date) -> None:
+    await session.flush()
+    for what, used in _USES.items():
+        values = {"id": organisation_id, "day": day} if ":day" in used.text else {"id": organisation_id}
+        if await session.scalar(used, values):
+            raise errors.OrganisationInUse(what)
+
+
+async def check_active_since(session: AsyncSession, organisation_id: UUID, day: date) -> None:
+    await session.flush()
+    if await session.scalar(_NOT_ACTIVE_SINCE, {"id": organisation_id, "day": day}):
         raise errors.ParentNotThere
+
+
+def _note(effects: Effects | None, change: Change) -> None:
+    if effects is not None:
+        effects.changes.append(change)
+
+
+async def _parent(session: AsyncSession, parent_id: UUID, day: date) -> Organisation:
+    """The parent, which is there and active from that day on."""
+    parent = await locked(session, Organisation, parent_id, read=True)
+    await check_active_since(session, parent_id, day)
     return parent
 
 

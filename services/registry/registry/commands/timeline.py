@@ -10,6 +10,7 @@ from sqlmodel import col
 from common.events.registry import OrganisationChanged, OrganisationEvent
 from common.outbox import publish
 from registry import rules
+from registry.commands.effects import Change
 from registry.models import Organisation, OrganisationPeriod
 from registry.models.organisations import DATED
 
@@ -25,7 +26,7 @@ async def change_from(
     effective_on: date,
     reason: str | None = None,
     until: date | None = None,
-) -> None:
+) -> Change:
     """Let `changes` (fields of DATED) hold from that day on, or up to, not including, `until`; tell what follows.
 
     The organisation's row is locked. Other fields keep their days: a name that is corrected for last year does not
@@ -54,7 +55,29 @@ async def change_from(
     await session.execute(sa.insert(period), [{**piece, "recorded_at": learnt} for piece in fresh])
     for field in DATED:
         setattr(organisation, field, pieces[-1][field])
+    organisation.closed_on = _closed_since(pieces)
     await _tell(session, organisation, event, pieces, effective_on)
+    then = next(state for state in reversed(believed) if state["valid_from"] <= effective_on)
+    fields = changes.keys() - {"search_name"}
+    return Change(
+        organisation.organisation_id,
+        effective_on,
+        {field: then[field] for field in fields},
+        {field: changes[field] for field in fields},
+    )
+
+
+async def state_on(session: AsyncSession, organisation: Organisation, day: date) -> State:
+    """What is believed now of that day. The organisation was open then."""
+    return next(state for state in reversed(await _believed(session, organisation)) if state["valid_from"] <= day)
+
+
+def _closed_since(pieces: list[State]) -> date | None:
+    """The first day of the closing that still holds."""
+    since = None
+    for piece in pieces:
+        since = None if piece["status"] == "active" else since or piece["valid_from"]
+    return since
 
 
 def _touched(state: State, since: date, until: date | None) -> bool:

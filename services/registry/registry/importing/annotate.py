@@ -1,16 +1,18 @@
 """The annotated copy of a register: what the office sent, with the decision beside every row."""
 
+import contextlib
 import io
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
 import xlsxwriter
 
 from registry.importing.outcomes import FileResult, Outcome, Reason, RowOutcome, SheetReading
-from registry.importing.reading import Cell, Sheet, UnreadableFile, read_sheets
+from registry.importing.reading import Cell, Sheet, read_sheets
+from registry.importing.refusals import UnreadableFile
 
 OUTCOMES_RU: Mapping[Outcome, str] = {"accepted": "Принят", "duplicate": "Повтор", "rejected": "Отклонён"}
 REASONS_RU: Mapping[Reason, str] = {
@@ -64,11 +66,9 @@ def annotate(content: bytes, result: FileResult) -> bytes:
     return target.getvalue()
 
 
-def _sheets(content: bytes) -> Sequence[Sheet]:
-    try:
-        return read_sheets(content)
-    except UnreadableFile:
-        return ()
+def _sheets(content: bytes) -> Iterator[Sheet]:
+    with contextlib.suppress(UnreadableFile):
+        yield from read_sheets(content)
 
 
 def _formats(book: Any) -> dict[str, Any]:
@@ -140,9 +140,9 @@ def _write_sheet(
     reading: SheetReading | None,
     outcomes: Mapping[int, RowOutcome],
 ) -> None:
-    width = max((_used(row.cells) for row in source.rows), default=0)
+    width = max((_used(row.cells) for row in source), default=0)
     heading = reading.heading_row if reading else None
-    for row in source.rows:
+    for row in source:
         line = row.number - 1
         decided = outcomes.get(row.number)
         style = decided.outcome if decided else "heading" if row.number == heading else "plain"
@@ -199,7 +199,7 @@ def _set_widths(sheet: Any, source: Sheet, width: int, first_data_row: int) -> N
         longest = max(
             (
                 10 if isinstance(row.cells[column], date | datetime) else len(str(row.cells[column]))
-                for row in source.rows[:300]
+                for row in source.head[:300]
                 # titles over the table run across columns and must not widen the first one
                 if column < len(row.cells) and row.number >= first_data_row and row.cells[column] is not None
             ),

@@ -80,8 +80,12 @@ def _known_useless(folded: str) -> bool:
 
 def _contradicts(name: Field, content: ColumnContent) -> bool:
     """True when the cells are plainly something else than the heading says."""
-    if content.filled < 5:
+    if content.filled < 2:
         return False
+    if content.filled < 5:
+        # few cells: only when none of them leaves a doubt
+        other = max(content.full_names, content.dates, content.emails, content.phones)
+        return other == 1.0 and content.fits(name) < 0.5 and name not in ("card_number", "first_patronymic")
     if name in ("birth_date", "joined_on"):
         return content.emails + content.full_names + content.organisations > 0.5
     if name in ("full_name", "last", "first", "patronymic", "organisation"):

@@ -8,6 +8,8 @@ from datetime import date
 from registry.importing.columns import LONG_HEADING, assign, category_marks, guess, heading_field, is_summary
 from registry.importing.contents import ColumnContent, look_at
 from registry.importing.dates import Order, column_order, read_date
+from registry.importing.mapping import FIELDS, NO_MAPPING, shape_of
+from registry.importing.mapping import Mapping as Corrections
 from registry.importing.reading import RawRow, filled
 from registry.importing.texts import clean, fold_heading
 from registry.importing.values import Category
@@ -34,13 +36,16 @@ class Layout:
     birth_order: Order = "dmy"
     joined_order: Order = "dmy"
     ignored: tuple[str, ...] = field(default=())
+    confidence: Mapping[Field, float] = field(default_factory=dict)
+    """How sure each column is, 0…1; 1 when the office said it."""
+    shape: str = ""
 
 
-def find_layout(rows: Sequence[RawRow], as_of: date) -> Layout | None:
+def find_layout(rows: Sequence[RawRow], as_of: date, mapping: Corrections = NO_MAPPING) -> Layout | None:
     """The layout of a register of people; None when the sheet holds no such table."""
-    at = _heading_index(rows)
+    at = _said_heading(rows, mapping) or _heading_index(rows)
     if at is None:
-        return _by_content_alone(rows, as_of)
+        return _by_content_alone(rows, as_of, mapping)
     top, bottom = at
     texts = _merged_texts(rows, top, bottom)
     data_from = bottom + 1
@@ -48,7 +53,9 @@ def find_layout(rows: Sequence[RawRow], as_of: date) -> Layout | None:
         data_from += 1
     contents = _contents(rows[data_from:], as_of)
     columns = assign(texts, contents)
-    if not any(name in columns for name in ("full_name", "last")) or is_summary(texts, columns):
+    said = mapping.said(texts, max(contents, default=-1) + 1)
+    _apply(columns, said)
+    if not any(name in columns for name in ("full_name", "last")) or (not said and is_summary(texts, columns)):
         return None
     known = set(columns.values())
     return Layout(
@@ -57,8 +64,7 @@ def find_layout(rows: Sequence[RawRow], as_of: date) -> Layout | None:
         heading_row=rows[bottom].number,
         data_from=data_from,
         titles=_titles(rows[:top]),
-        heading_texts=frozenset(form for t in texts.values() for form in (fold_heading(t), t.strip(" .").lower()))
-        - {""},
+        heading_texts=_heading_texts(rows[top : bottom + 1], texts),
         category_marks=category_marks(texts, rows[data_from:], set(columns.values())),
         organisation_columns=tuple(
             column for column, text in texts.items() if heading_field(fold_heading(text)) == "organisation"
@@ -66,7 +72,59 @@ def find_layout(rows: Sequence[RawRow], as_of: date) -> Layout | None:
         birth_order=_order(rows[data_from:], columns.get("birth_date")),
         joined_order=_order(rows[data_from:], columns.get("joined_on")),
         ignored=tuple(text for column, text in texts.items() if column not in known and text),
+        confidence=_confidence(columns, said, texts, contents),
+        shape=shape_of(texts.values()),
     )
+
+
+def _said_heading(rows: Sequence[RawRow], mapping: Corrections) -> tuple[int, int] | None:
+    """The row in which the headings stand that the office named."""
+    wanted = mapping.headings
+    best, most = None, 0
+    for index, row in enumerate(rows[:_SEARCHED_ROWS] if wanted else ()):
+        found = len({fold_heading(cell) for _, cell in filled(row)} & wanted)
+        if found > most:
+            best, most = index, found
+    return None if best is None else (best, best)
+
+
+def _heading_texts(rows: Sequence[RawRow], merged: Mapping[int, str]) -> frozenset[str]:
+    """By what the same heading is known when it stands there again, at the top of a new page."""
+    texts = [*merged.values(), *(clean(cell) for row in rows for _, cell in filled(row))]
+    return frozenset(form for text in texts for form in (fold_heading(text), text.strip(" .:").lower())) - {""}
+
+
+def _apply(columns: dict[Field, int], said: Mapping[int, str]) -> None:
+    """What the office said stands over every guess."""
+    for name, column in list(columns.items()):
+        if column in said:
+            del columns[name]
+    named: dict[Field, int] = {name: column for column, name in said.items() if name in FIELDS}  # type: ignore[misc]
+    if "full_name" in named and not {"last", "first"} & named.keys():
+        for name in _NAME_FIELDS:
+            columns.pop(name, None)
+    if "last" in named:
+        columns.pop("full_name", None)
+    columns.update(named)
+
+
+def _confidence(
+    columns: Mapping[Field, int],
+    said: Mapping[int, str],
+    texts: Mapping[int, str],
+    contents: Mapping[int, ColumnContent],
+) -> dict[Field, float]:
+    sure: dict[Field, float] = {}
+    for name, column in columns.items():
+        content = contents.get(column)
+        fits = content.fits(name) if content and content.filled else 0.5
+        if said.get(column) == name:
+            sure[name] = 1.0
+        elif heading_field(fold_heading(texts.get(column, ""))) == name:
+            sure[name] = round(0.7 + 0.3 * fits, 2)
+        else:
+            sure[name] = round(0.6 * fits, 2)
+    return sure
 
 
 def _heading_index(rows: Sequence[RawRow]) -> tuple[int, int] | None:
@@ -162,11 +220,13 @@ def _contents(rows: Sequence[RawRow], as_of: date) -> dict[int, ColumnContent]:
     }
 
 
-def _by_content_alone(rows: Sequence[RawRow], as_of: date) -> Layout | None:
+def _by_content_alone(rows: Sequence[RawRow], as_of: date, mapping: Corrections) -> Layout | None:
     """A register without a heading: needs a column of names and one of dates."""
     columns: dict[Field, int] = {}
     contents = _contents(rows, as_of)
     guess(columns, dict(contents))
+    said = mapping.said({}, max(contents, default=-1) + 1)
+    _apply(columns, said)
     name = columns.get("full_name", columns.get("last"))
     birth = columns.get("birth_date")
     if name is None or birth is None or contents[birth].filled < 2:
@@ -183,6 +243,7 @@ def _by_content_alone(rows: Sequence[RawRow], as_of: date) -> Layout | None:
         heading_texts=frozenset(),
         birth_order=_order(rows, birth),
         joined_order=_order(rows, columns.get("joined_on")),
+        confidence=_confidence(columns, said, {}, contents),
     )
 
 

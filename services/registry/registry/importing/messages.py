@@ -115,13 +115,13 @@ _DIFFERENCES: dict[DuplicateReason, str] = {
 
 
 def duplicate_message(
-    reason: DuplicateReason, name: str, ref: RowRef | None, organisation: str
+    reason: DuplicateReason, name: str, ref: RowRef | None, organisation: str | None
 ) -> tuple[str, str]:
     """What is repeated and where the first record stands; what to do."""
     where = (
         "в базе" if ref is None else f"{ref.file}, {f'лист «{ref.sheet}», ' if ref.sheet else ''}строка {ref.row}"
     )
     if reason == "member_elsewhere":
-        said = f"{name}: {_DIFFERENCES[reason]} — «{organisation}» ({where})"
+        said = f"{name}: {_DIFFERENCES[reason]}{f' — «{organisation}»' if organisation else ''} ({where})"
         return said, "оформите перевод (снятие и постановку на учёт) или удалите эту строку"
     return f"{name}: {_DIFFERENCES[reason]} (первая запись: {where})", "проверьте и удалите лишнюю строку"

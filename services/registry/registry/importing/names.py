@@ -1,8 +1,9 @@
 """People's names: the parts, their order, their letters."""
 
 import re
-from dataclasses import dataclass
+from datetime import date
 from functools import lru_cache
+from typing import NamedTuple
 
 from registry.importing.given_names import GIVEN_NAMES
 from registry.importing.texts import clean, fold, repair_digits, repair_lookalikes
@@ -17,8 +18,7 @@ _TURKIC_ENDINGS = frozenset(("оглы", "кызы", "угли", "улы", "гы
 _LETTER = re.compile(r"[^\W\d_]")
 
 
-@dataclass(frozen=True, slots=True)
-class PersonName:
+class PersonName(NamedTuple):
     """`written` is what the register says, unchanged; the parts are cleaned and in the usual order."""
 
     written: str
@@ -38,6 +38,12 @@ class PersonName:
     @property
     def shown(self) -> str:
         return " ".join(part for part in (self.last, self.first, self.patronymic) if part)
+
+
+def match_key(last_name: str, first_name: str, patronymic: str | None, birth_date: date) -> str:
+    """Equal for two spellings of one person: letters folded, the order of the parts left out of account."""
+    parts = sorted(part for part in map(fold, (last_name, first_name, patronymic or "")) if part)
+    return f"{birth_date.isoformat()} {' '.join(parts)}"
 
 
 def name_of_parts(last: object, first: object, patronymic: object) -> PersonName:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from itertools import islice
 from typing import Literal
 
 from registry.importing.organisation_index import OrganisationKind
@@ -15,7 +16,8 @@ from registry.importing.organisation_tree import (
     in_tree_order,
     with_codes,
 )
-from registry.importing.reading import Cell, RawRow, UnreadableFile, filled, read_sheets
+from registry.importing.reading import Cell, RawRow, filled, read_sheets
+from registry.importing.refusals import UnreadableFile
 from registry.importing.texts import clean, fold, fold_heading
 from registry.importing.vocabulary import TOTALS
 
@@ -80,29 +82,26 @@ _INSTITUTIONS: tuple[tuple[InstitutionType, str], ...] = (
 def read_organisations(content: bytes) -> OrganisationRegister:
     """Reads the register of organisations in whatever columns it has.
 
-    Raises UnreadableFile for an unreadable file and, with the code register_not_found, for one without a
+    Raises UnreadableFile for an unreadable file and, with the code organisations_not_found, for one without a
     column of names and of kinds.
     """
     drafts: list[OrganisationRecord] = []
     problems: list[OrganisationProblem] = []
     found = False
     for sheet in read_sheets(content):
-        table = _table(sheet.rows)
+        table = _table(sheet.head)
         if table is None:
             continue
         found = True
         start, columns = table
-        for row in sheet.rows[start:]:
+        for row in islice(sheet, start, None):
             outcome = _read_row(sheet.name, row, columns)
             if isinstance(outcome, OrganisationRecord):
                 drafts.append(outcome)
             elif outcome is not None:
                 problems.append(outcome)
     if not found:
-        raise UnreadableFile(
-            "register_not_found",
-            "Не найдена таблица организаций — нужны столбцы «Наименование» и «Вид организации».",
-        )
+        raise UnreadableFile("organisations_not_found")
     organisations = in_tree_order(with_codes(drafts, problems), problems)
     problems.sort(key=lambda p: (p.sheet or "", p.row))
     return OrganisationRegister(tuple(organisations), tuple(problems))

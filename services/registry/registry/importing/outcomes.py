@@ -1,9 +1,9 @@
 """What the engine says: plain frozen records, the same for the API, the command line and the tests."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from registry.importing.values import Category, Sex
 
@@ -18,23 +18,7 @@ DuplicateReason = Literal[
 Reason = RejectReason | DuplicateReason
 
 
-@dataclass(frozen=True, slots=True)
-class KnownPerson:
-    """A person already in the base: `organisation_id` is where they are a member now."""
-
-    id: str
-    last: str
-    first: str
-    patronymic: str
-    birth_date: date
-    organisation_id: str
-    card_number: str | None = None
-    phone: str | None = None
-    email: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ParsedPerson:
+class ParsedPerson(NamedTuple):
     """A data row, cleaned. None is «not given»; the name's parts are '' where the register has none."""
 
     last: str
@@ -85,7 +69,9 @@ class RowOutcome:
 class SheetReading:
     """How a sheet was understood: shown to the office, so that a wrong guess is seen before it is applied.
 
-    `columns` maps a field to its heading's text ('' when the column was guessed by content).
+    `columns` maps a field to its heading's text ('' when the column was guessed by content), `letters` to the column
+    as Excel names it, `confidence` to how sure that is (0…1; 1 when the office said it). `shape` is the same for files
+    of the same headings.
     """
 
     name: str | None
@@ -94,6 +80,9 @@ class SheetReading:
     ignored: tuple[str, ...]
     organisation_id: str | None
     data_rows: int
+    letters: Mapping[str, str] = field(default_factory=dict)
+    confidence: Mapping[str, float] = field(default_factory=dict)
+    shape: str = ""
 
 
 @dataclass(frozen=True, slots=True)

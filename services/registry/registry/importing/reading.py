@@ -5,172 +5,153 @@ What a file is, is decided by its content, never by its name: offices rename .cs
 
 import functools
 import io
-import re
-import zipfile
-from collections.abc import Iterator, Sequence
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
+from functools import cached_property
 from html.parser import HTMLParser
+from itertools import islice
+from typing import Any, NamedTuple
 
 from python_calamine import CalamineError, CalamineWorkbook, PasswordError, SheetTypeEnum
 
-from registry.importing.delimited import rows_of_text
+from registry.importing.archives import MAX_CELLS, MAX_COLUMNS, check_archive
+from registry.importing.delimited import TooLongField, decode, encoding_of, open_rows
+from registry.importing.refusals import UnreadableFile, corrupt, protected, too_large, unknown_format
 
 Cell = str | int | float | bool | date | datetime | time | timedelta | None
 
 MAX_FILE_BYTES = 128 * 1024 * 1024
-MAX_UNPACKED_BYTES = 2 * 1024 * 1024 * 1024
-# The reader of workbooks keeps a sheet as one rectangle: a stray cell in the far corner would take all
-# memory.
-MAX_CELLS = 30_000_000
+MAX_SHEETS = 2_000
 # Nothing that an office writes about one person is longer; the rest of such a cell is cut off.
 MAX_CELL_CHARS = 4_000
+# By so many rows it is judged how a sheet is laid out.
+HEAD_ROWS = 2_000
 
 _ZIP = b"PK\x03\x04"
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _ENCRYPTED_STREAM = "EncryptedPackage".encode("utf-16-le")
-_ROW_NUMBER = re.compile(rb'<(?:x:)?row [^>]*?\br="(\d+)"')
-_FAR_COLUMN = re.compile(rb'\br="([A-Z]{3}|[B-Z][A-Z])\d+"')
 
 
-class UnreadableFile(Exception):
-    """The whole file is refused: `code` is stable, `message_ru` tells its sender what to do."""
-
-    def __init__(self, code: str, message_ru: str) -> None:
-        super().__init__(code)
-        self.code = code
-        self.message_ru = message_ru
-
-
-@dataclass(frozen=True, slots=True)
-class RawRow:
+class RawRow(NamedTuple):
     """`number` is 1-based, as the sheet's own rows (a text file's records) are counted, blank ones too."""
 
     number: int
     cells: tuple[Cell, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Sheet:
-    """`name` is None for a text file, which has no sheets."""
+    """`name` is None for a text file, which has no sheets. Its rows are read anew at each walk over them."""
 
     name: str | None
-    rows: tuple[RawRow, ...]
+    walk: Callable[[], Iterator[RawRow]]
+
+    def __iter__(self) -> Iterator[RawRow]:
+        return self.walk()
+
+    @cached_property
+    def head(self) -> tuple[RawRow, ...]:
+        """The first HEAD_ROWS rows."""
+        return tuple(islice(self.walk(), HEAD_ROWS))
 
 
-def read_sheets(content: bytes) -> list[Sheet]:
-    """All the sheets of a workbook (xlsx, xlsm, xlsb, xls, ods), of an HTML table or of delimited text.
+def read_sheets(content: bytes) -> Iterator[Sheet]:
+    """The sheets of a workbook (xlsx, xlsm, xlsb, xls, ods), of an HTML table or of delimited text, one by one.
 
-    Raises UnreadableFile with one of: file_empty, file_too_large, file_password_protected, file_corrupt,
-    file_format_unknown, sheet_too_large. Raises nothing else, whatever the bytes are.
+    Raises UnreadableFile, also while its sheets or their rows are walked over, with one of: file_empty,
+    file_too_large, file_password_protected, file_corrupt, file_format_unknown, sheet_too_large. Raises nothing else,
+    whatever the bytes are.
     """
-    if not content.strip(b"\x00 \t\r\n\xef\xbb\xbf"):
-        raise UnreadableFile("file_empty", "Файл пуст — проверьте, тот ли файл отправлен, и пришлите его снова.")
+    if not content[: 1 << 20].strip(b"\x00 \t\r\n\xef\xbb\xbf") and not content.strip(b"\x00 \t\r\n\xef\xbb\xbf"):
+        raise UnreadableFile("file_empty")
     if len(content) > MAX_FILE_BYTES:
-        raise UnreadableFile("file_too_large", "Файл больше 128 МБ — разделите его на части по районам.")
+        raise UnreadableFile("file_too_large")
     if content.startswith(_ZIP):
-        _check_archive(content)
-        return _workbook(content)
-    if content.startswith(_OLE):
+        check_archive(content)
+        yield from _workbook(content)
+    elif content.startswith(_OLE):
         if _ENCRYPTED_STREAM in content:
-            raise _protected()
-        return _workbook(content)
-    if _looks_like_html(content):
-        return _html(content)
-    return [_text(content)]
+            raise protected()
+        yield from _workbook(content)
+    elif _looks_like_html(content):
+        yield _html(content)
+    else:
+        yield _text(content)
 
 
-def _protected() -> UnreadableFile:
-    return UnreadableFile(
-        "file_password_protected",
-        "Файл защищён паролем — снимите пароль (Файл → Сведения → Защита книги), сохраните и пришлите снова.",
-    )
+def _workbook(content: bytes) -> Iterator[Sheet]:
+    book = _native(lambda: CalamineWorkbook.from_filelike(io.BytesIO(content)))
+    names = [m.name for m in book.sheets_metadata if m.typ == SheetTypeEnum.WorkSheet]
+    if not names:
+        raise unknown_format()
+    if len(names) > MAX_SHEETS:
+        raise too_large()
+    for name in names:
+        sheet = _native(functools.partial(book.get_sheet_by_name, name))
+        if sheet.total_width > MAX_COLUMNS or sheet.total_height * sheet.total_width > MAX_CELLS:
+            raise too_large()
+        yield Sheet(name, functools.partial(_walk, sheet))
 
 
-def _corrupt() -> UnreadableFile:
-    return UnreadableFile(
-        "file_corrupt",
-        "Файл повреждён — откройте его в Excel, сохраните как «Книга Excel (.xlsx)» и пришлите снова.",
-    )
-
-
-def _unknown_format() -> UnreadableFile:
-    return UnreadableFile(
-        "file_format_unknown",
-        "Это не таблица Excel, OpenDocument или CSV — сохраните реестр как .xlsx и пришлите снова.",
-    )
-
-
-def _too_large() -> UnreadableFile:
-    return UnreadableFile(
-        "sheet_too_large",
-        "Лист слишком велик: есть заполненная ячейка далеко за таблицей — удалите пустые строки и столбцы "
-        "после таблицы и сохраните снова.",
-    )
-
-
-def _check_archive(content: bytes) -> None:
-    """Refuses archive bombs and sheets with a far stray cell before the workbook reader takes memory for
-    them."""
+def _native(read: Callable[[], Any]) -> Any:
+    """Calls the native reader: whatever a broken file makes it raise, the file is what is wrong."""
     try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            members = archive.infolist()
-            if sum(member.file_size for member in members) > MAX_UNPACKED_BYTES:
-                raise _too_large()
-            if any(member.flag_bits & 1 for member in members):
-                raise _protected()
-            for member in members:
-                if re.match(r"xl/worksheets/[^/]+\.xml$", member.filename):
-                    _check_extent(archive, member)
-    except UnreadableFile:
-        raise
-    # zipfile answers broken input with many classes of its own and of the decompressors
-    except Exception as error:
-        raise _corrupt() from error
-
-
-def _check_extent(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> None:
-    rows = 0
-    columns = 52
-    tail = b""
-    with archive.open(member) as stream:
-        while chunk := stream.read(1 << 20):
-            window = tail + chunk
-            last = window.rfind(b"<row ")
-            if last >= 0 and (match := _ROW_NUMBER.match(window, last)):
-                rows = max(rows, int(match[1]))
-            for letters in set(_FAR_COLUMN.findall(window)):
-                columns = max(columns, functools.reduce(lambda n, ch: n * 26 + ch - 64, letters, 0))
-            tail = window[-200:]
-    if rows * columns > 2 * MAX_CELLS:
-        raise _too_large()
-
-
-def _workbook(content: bytes) -> list[Sheet]:
-    try:
-        book = CalamineWorkbook.from_filelike(io.BytesIO(content))
-        names = [m.name for m in book.sheets_metadata if m.typ == SheetTypeEnum.WorkSheet]
-        sheets = []
-        for name in names:
-            sheet = book.get_sheet_by_name(name)
-            if sheet.total_height * sheet.total_width > MAX_CELLS:
-                raise _too_large()
-            first = sheet.start[0] if sheet.start else 0
-            left = sheet.start[1] if sheet.start else 0
-            rows = sheet.to_python(skip_empty_area=True)
-            sheets.append(Sheet(name, tuple(_raw(first + i, left, row) for i, row in enumerate(rows, 1))))
-    except UnreadableFile:
-        raise
+        return read()
     except PasswordError as error:
-        raise _protected() from error
+        raise protected() from error
     except CalamineError as error:
-        raise (_protected() if "password" in str(error).lower() else _corrupt()) from error
-    # the reader is a native library: whatever a broken file makes it raise, the file is what is wrong
-    except Exception as error:
-        raise _corrupt() from error
-    if not sheets:
-        raise _unknown_format()
-    return sheets
+        raise (protected() if "password" in str(error).lower() else corrupt()) from error
+    # a panic of the native library is no Exception
+    except BaseException as error:
+        if isinstance(error, KeyboardInterrupt | SystemExit | MemoryError):
+            raise
+        raise corrupt() from error
+
+
+def _walk(sheet: Any) -> Iterator[RawRow]:
+    left = sheet.start[1] if sheet.start else 0
+    merged = _Merged(sheet)
+    rows = iter(sheet.iter_rows())
+    number = 0
+    while (cells := _native(lambda: next(rows, None))) is not None:
+        number += 1
+        yield merged.filled(_raw(number, left, cells))
+
+
+class _Merged:
+    """A cell merged over several rows says its text in each of them: so offices write an organisation once."""
+
+    def __init__(self, sheet: Any) -> None:
+        try:
+            ranges = sheet.merged_cell_ranges or []
+        except Exception:
+            ranges = []
+        # one column wide, several rows high; wider ones are titles
+        self._spans = sorted((top, bottom, left) for (top, left), (bottom, right) in ranges if right == left)
+        self._tops = [top for top, _, _ in self._spans]
+        self._open: dict[int, tuple[int, Cell]] = {}
+
+    def filled(self, row: RawRow) -> RawRow:
+        if not self._spans:
+            return row
+        index = row.number - 1
+        at = bisect_right(self._tops, index)
+        while at and self._tops[at - 1] == index:
+            at -= 1
+            _, bottom, column = self._spans[at]
+            if bottom > index and column < len(row.cells):
+                self._open[column] = (bottom, row.cells[column])
+        if not self._open:
+            return row
+        cells = list(row.cells)
+        if any(not _blank(cell) for cell in cells):
+            for column, (_, cell) in self._open.items():
+                if column < len(cells) and _blank(cells[column]):
+                    cells[column] = cell
+        self._open = {c: (bottom, cell) for c, (bottom, cell) in self._open.items() if bottom > index}
+        return RawRow(row.number, tuple(cells))
 
 
 def _raw(number: int, left: int, cells: Sequence[Cell]) -> RawRow:
@@ -178,58 +159,25 @@ def _raw(number: int, left: int, cells: Sequence[Cell]) -> RawRow:
     return RawRow(number, (None,) * left + kept if left else kept)
 
 
+def _blank(cell: Cell) -> bool:
+    return cell is None or cell == "" or (isinstance(cell, str) and cell.isspace())
+
+
 def _text(content: bytes) -> Sheet:
-    text = decode(content)
-    if text is None:
-        raise _unknown_format()
-    rows = rows_of_text(text)
-    return Sheet(None, tuple(_raw(n, 0, row) for n, row in enumerate(rows, 1)))
+    encoding = encoding_of(content)
+    if encoding is None:
+        raise unknown_format()
 
+    def walk() -> Iterator[RawRow]:
+        try:
+            for number, row in enumerate(open_rows(content, encoding), 1):
+                if len(row) > MAX_COLUMNS:
+                    raise too_large()
+                yield _raw(number, 0, row)
+        except TooLongField as error:
+            raise corrupt() from error
 
-def decode(content: bytes) -> str | None:
-    """The text of the bytes by byte-order mark, else UTF-8 if they are valid, else the likeliest
-    Cyrillic code page.
-
-    None for what is no text: too many control characters, or nothing that any code page makes words of.
-    """
-    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
-        text = content.decode("utf-16", errors="replace")
-    elif _high_bytes(content[1:2000:2]) > 0.9:
-        text = content.decode("utf-16-le", errors="replace")
-    elif _high_bytes(content[0:2000:2]) > 0.9:
-        text = content.decode("utf-16-be", errors="replace")
-    else:
-        text = _eight_bits(content)
-    sample = text[:20_000]
-    odd = sum(1 for ch in sample if (ch < " " and ch not in "\t\r\n\x00") or ch == "\ufffd")
-    words = sum(1 for ch in sample if ch.isalnum() or ch in ' ;,\t\r\n|.-"')
-    if odd > max(2, len(sample) // 200) or words < len(sample) * 0.6:
-        return None
-    return text.replace("\x00", "")
-
-
-def _high_bytes(half: bytes) -> float:
-    """The share of bytes that are the upper halves of Latin (0) and Cyrillic (4) letters in UTF-16."""
-    return (half.count(0) + half.count(4)) / max(1, len(half))
-
-
-def _eight_bits(content: bytes) -> str:
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        pages = (content.decode(page, errors="replace") for page in ("cp1251", "cp866", "koi8-r"))
-        best = max(pages, key=_russian_score)
-        broken_utf8 = content.decode("utf-8-sig", errors="replace")
-        # a few damaged bytes in a UTF-8 file must not turn all of it into another code page
-        return broken_utf8 if broken_utf8.count("\ufffd") * 20 < len(broken_utf8) - len(content) // 2 else best
-
-
-def _russian_score(text: str) -> float:
-    sample = [ch for ch in text[:20_000] if ch > "\x7f"]
-    frequent = sum(ch in "оеаинтсрвлОЕАИНТСРВЛ" for ch in sample)
-    # in a wrong code page the small letters come out as capitals or as frames
-    mixed = len(re.findall(r"[а-яё][А-ЯЁ]", text[:20_000]))
-    return (frequent - mixed) / max(1, len(sample))
+    return Sheet(None, walk)
 
 
 def _looks_like_html(content: bytes) -> bool:
@@ -263,15 +211,18 @@ class _Tables(HTMLParser):
             self._cell.append(data)
 
 
-def _html(content: bytes) -> list[Sheet]:
+def _html(content: bytes) -> Sheet:
     text = decode(content)
     if text is None:
-        raise _unknown_format()
+        raise unknown_format()
     tables = _Tables()
     tables.feed(text)
     if not tables.rows:
-        raise _unknown_format()
-    return [Sheet(None, tuple(_raw(n, 0, row) for n, row in enumerate(tables.rows, 1)))]
+        raise unknown_format()
+    if any(len(row) > MAX_COLUMNS for row in tables.rows):
+        raise too_large()
+    rows = [_raw(n, 0, row) for n, row in enumerate(tables.rows, 1)]
+    return Sheet(None, lambda: iter(rows))
 
 
 def filled(row: RawRow) -> Iterator[tuple[int, Cell]]:

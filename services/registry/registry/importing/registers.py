@@ -1,11 +1,13 @@
 """One sheet of a register → parsed people, row by row, each with the reasons against taking it."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
 from datetime import date
+from itertools import islice
+from typing import NamedTuple
 
 from registry.importing.dates import DateReading, Order, read_date
 from registry.importing.headings import Layout, find_layout
+from registry.importing.mapping import NO_MAPPING, Mapping
 from registry.importing.messages import (
     Objection,
     birth_date_objection,
@@ -15,7 +17,7 @@ from registry.importing.messages import (
 from registry.importing.names import PersonName, name_of_parts, name_of_text
 from registry.importing.organisation_index import OrganisationIndex
 from registry.importing.outcomes import ParsedPerson
-from registry.importing.reading import Cell, RawRow, Sheet
+from registry.importing.reading import Cell, RawRow, Sheet, filled
 from registry.importing.rows import RowSorter
 from registry.importing.texts import clean
 from registry.importing.values import (
@@ -31,8 +33,7 @@ from registry.importing.values import (
 from registry.importing.vocabulary import ORGANISATION, Field
 
 
-@dataclass(frozen=True, slots=True)
-class ParsedRow:
+class ParsedRow(NamedTuple):
     """A data row: the person as far as it could be read, and what speaks against it (the gravest first)."""
 
     row: int
@@ -69,11 +70,16 @@ class Register:
             for name, column in self._cell_of.items()
         }
 
+    @property
+    def places(self) -> dict[Field, int]:
+        """The columns that are read, by field."""
+        return dict(self._cell_of)
+
     def rows(self) -> Iterator[ParsedRow]:
         sorter = RowSorter(self.layout)
         caption: tuple[str | None, str] | None = None
         above: tuple[str | None, str] | None = None
-        for row in self.sheet.rows[self.layout.data_from :]:
+        for row in islice(self.sheet, self.layout.data_from, None):
             kind = sorter.kind(row)
             if kind == "person":
                 parsed = self._parse(row, above or caption)
@@ -106,7 +112,7 @@ class Register:
         """Of several columns of organisations (district, school) the one whose names are primaries is
         the one; the others tell the district."""
         columns = self.layout.organisation_columns
-        sample = self.sheet.rows[self.layout.data_from :][:300]
+        sample = self.sheet.head[self.layout.data_from :][:300]
         if not any(name in self._cell_of for name in _ORGANISATION_FIELDS):
             # no heading and no look of a name: codes are known only by the tree itself
             taken = set(self._cell_of.values())
@@ -116,14 +122,16 @@ class Register:
         elif len(columns) < 2:
             return
 
+        people = [row for row in sample if sum(1 for _ in filled(row)) > 2]
+
         def known(column: int) -> int:
-            texts = [clean(row.cells[column]) for row in sample if column < len(row.cells)]
+            texts = [clean(row.cells[column]) for row in people if column < len(row.cells)]
             return sum(self._index.match(text, self.within) is not None for text in texts if text)
 
         if not columns:
             return
         best = max(columns, key=known)
-        if known(best) * 2 >= min(len(sample), 2):
+        if known(best) * 2 >= min(len(people), 2):
             self._cell_of["organisation"] = best
         self._districts = tuple(c for c in self.layout.organisation_columns if c != best)
 
@@ -132,7 +140,7 @@ class Register:
         column = self._cell_of.get("organisation")
         if column is None:
             return False
-        rows = [row for row in self.sheet.rows[self.layout.data_from :] if sum(map(bool, row.cells)) > 2]
+        rows = [row for row in self.sheet.head[self.layout.data_from :] if sum(map(bool, row.cells)) > 2]
         named = sum(1 for row in rows if column < len(row.cells) and clean(row.cells[column]))
         return 0 < named < len(rows) / 2
 
@@ -141,7 +149,7 @@ class Register:
         primary."""
         texts = {
             text
-            for row in self.sheet.rows[self.layout.data_from :]
+            for row in self.sheet.head[self.layout.data_from :]
             for name in ("organisation_code", "organisation")
             if (text := clean(self._cell(row, name)))
         }
@@ -239,11 +247,15 @@ def _past(cell: Cell, as_of: date, order: Order) -> date | None:
     return reading.value if reading.value and reading.value <= as_of else None
 
 
-def registers_of(sheets: list[Sheet], organisations: OrganisationIndex, stem: str, as_of: date) -> list[Register]:
+def registers_of(
+    sheets: Iterable[Sheet],
+    organisations: OrganisationIndex,
+    stem: str,
+    as_of: date,
+    mapping: Mapping = NO_MAPPING,
+) -> Iterator[Register]:
     """The sheets that hold a register; others (instructions, summaries, empty sheets) are left out."""
-    found = []
     for sheet in sheets:
-        layout = find_layout(sheet.rows, as_of)
+        layout = find_layout(sheet.head, as_of, mapping)
         if layout is not None:
-            found.append(Register(sheet, layout, organisations, stem, as_of))
-    return found
+            yield Register(sheet, layout, organisations, stem, as_of)

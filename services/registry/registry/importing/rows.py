@@ -25,6 +25,7 @@ class RowSorter:
         self._names = tuple(columns[name] for name in _NAMES if name in columns)
         self._personal = tuple(columns[name] for name in _PERSONAL if name in columns)
         self._other = tuple(columns[name] for name in _OTHER if name in columns)
+        self._birth = columns.get("birth_date")
         self._headings = layout.heading_texts
         self._closed = False
 
@@ -44,14 +45,18 @@ class RowSorter:
         name = cells[self._names[0]] if self._names[0] < len(cells) else None
         if not isinstance(name, str):
             return False
-        lowered = name.strip(" .").lower()
-        return lowered not in self._headings and not TOTALS.match(lowered)
+        lowered = name.strip(" .:").lower()
+        if lowered in self._headings or TOTALS.match(lowered):
+            return False
+        birth = cells[self._birth] if self._birth is not None and self._birth < len(cells) else None
+        # «дата рождения» under «дата рождения» is a heading again: such a row is looked at closely
+        return not isinstance(birth, str) or any(ch.isdigit() for ch in birth)
 
     def _sparse(self, row: RawRow, named: int, personal: int, evidence: int) -> RowKind:
         texts = [clean(cell) for _, cell in filled(row)]
         if not texts or self._is_heading_again(row):
             return "nothing"
-        if self._is_total(row) or (evidence < 2 and _is_signature(texts)):
+        if self._is_total(row) or (_is_signature(texts) and (evidence < 2 or not self._has_figures(row))):
             self._closed = True
             return "nothing"
         if len(set(texts)) == 1:
@@ -73,6 +78,13 @@ class RowSorter:
                 return "person"
         return "nothing"
 
+    def _has_figures(self, row: RawRow) -> bool:
+        """True when a date, a number or a contact stands where one should."""
+        cells = [row.cells[column] for column in self._personal if column < len(row.cells)]
+        return any(
+            not isinstance(cell, str) or any(ch.isdigit() for ch in cell) for cell in cells if cell is not None
+        )
+
     def _is_total(self, row: RawRow) -> bool:
         texts = [fold(cell) for _, cell in filled(row) if isinstance(cell, str)][:2]
         return any(TOTALS.match(text.lstrip(" .")) for text in texts)
@@ -80,8 +92,13 @@ class RowSorter:
     def _is_heading_again(self, row: RawRow) -> bool:
         if not self._headings:
             return False
-        texts = [fold_heading(cell) for _, cell in filled(row) if isinstance(cell, str)][:4]
-        return len(texts) > 1 and all(text in self._headings for text in texts)
+        cells = [cell for _, cell in filled(row)]
+        texts = [text for cell in cells if isinstance(cell, str) and (text := fold_heading(cell))]
+        if len(texts) < 2 or len(texts) * 2 < len(cells):
+            return False
+        known = sum(text in self._headings for text in texts)
+        # a heading over several rows comes again row by row, with captions of groups among them
+        return known >= 2 and known * 10 >= len(texts) * 6
 
 
 def _count(cells: tuple[Cell, ...], columns: tuple[int, ...]) -> int:

@@ -5,11 +5,13 @@ from registry.models.approvals import Approval
 from registry.models.base import Table
 from registry.models.duplicates import Duplicate, MemberMerge
 from registry.models.history import MemberPeriod
+from registry.models.imports import ImportBatch, ImportBatchFile, ImportFile, ImportMapping, ImportRow
 from registry.models.joining import Application, Consent, Transfer
 from registry.models.members import Member, Membership, Person
+from registry.models.operations import HeadCount, OperationMember, OrganisationOperation
 from registry.models.organisations import Organisation, OrganisationPeriod
 from registry.models.privacy import Erasure, ReadingAlarm
-from registry.models.records import AccessLog, ImportFile
+from registry.models.records import AccessLog
 
 add_kernel_tables(Table.metadata)
 
@@ -20,12 +22,19 @@ __all__ = [
     "Consent",
     "Duplicate",
     "Erasure",
+    "HeadCount",
+    "ImportBatch",
+    "ImportBatchFile",
     "ImportFile",
+    "ImportMapping",
+    "ImportRow",
     "Member",
     "MemberMerge",
     "MemberPeriod",
     "Membership",
+    "OperationMember",
     "Organisation",
+    "OrganisationOperation",
     "OrganisationPeriod",
     "Person",
     "ReadingAlarm",

@@ -17,6 +17,14 @@ class Person(Table, table=True):
     __tablename__ = "person"
     __table_args__: ClassVar[Any] = (
         one_of("sex", Sex),
+        # Whoever may be one person with somebody: one birth date and surname, or given name; or one card.
+        sa.Index("person_birth_last", "birth_date", sa.text("name_key(last_name)")),
+        sa.Index("person_birth_first", "birth_date", sa.text("name_key(first_name)")),
+        sa.Index(
+            "person_card",
+            sa.text("card_key(old_card_number)"),
+            postgresql_where=sa.text("old_card_number is not null"),
+        ),
         sa.Index(
             "person_match_keys",
             "match_keys",
@@ -107,7 +115,9 @@ class Membership(Table, table=True):
     __table_args__: ClassVar[Any] = (
         sa.CheckConstraint("to_on >= from_on", name="ends_after_start"),
         sa.CheckConstraint("(to_on is null) = (end_reason is null)", name="ends_with_reason"),
-        sa.CheckConstraint("end_reason in ('transferred', 'left', 'expelled')", name="end_reason_known"),
+        sa.CheckConstraint(
+            "end_reason in ('transferred', 'left', 'expelled', 'retracted')", name="end_reason_known"
+        ),
         sa.Index("membership_one_open", "member_id", unique=True, postgresql_where=sa.text("to_on is null")),
         sa.Index("membership_organisation", "organisation_id", "from_on"),
     )

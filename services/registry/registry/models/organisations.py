@@ -101,6 +101,12 @@ class OrganisationPeriod(Table, table=True):
     __table_args__: ClassVar[Any] = (
         sa.CheckConstraint("valid_to > valid_from", name="not_empty"),
         sa.Index("organisation_period_parent", "parent_id"),
+        sa.Index(
+            "organisation_period_search_name",
+            "search_name",
+            postgresql_using="gin",
+            postgresql_ops={"search_name": "gin_trgm_ops"},
+        ),
     )
 
     organisation_id: UUID = Field(primary_key=True, foreign_key="organisation.organisation_id")

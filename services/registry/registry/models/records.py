@@ -1,11 +1,11 @@
-"""Records of what was done: who saw personal data, which files were imported."""
+"""Records of what was done: who saw personal data."""
 
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any, ClassVar
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlmodel import Field
 
 from registry.models.base import Table, moment
@@ -42,17 +42,3 @@ class AccessLog(Table, table=True):
     """`jti` of the caller's token."""
     reader_member_id: UUID | None = None
     """Set when a member read or changed their own record."""
-
-
-class ImportFile(Table, table=True):
-    """A file that was imported. A file with the same bytes is never imported a second time."""
-
-    __tablename__ = "import_file"
-
-    sha256: bytes = Field(primary_key=True)
-    kind: str
-    """members or organisations."""
-    name: str
-    as_of: date
-    imported_at: datetime = moment()
-    totals: dict[str, Any] = Field(sa_column=sa.Column(JSONB, nullable=False))

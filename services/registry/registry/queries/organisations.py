@@ -8,13 +8,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 from sqlmodel import col
 
-from common.auth import Principal
+from common.auth import Principal, subtree
 from common.errors import NotFound
 from common.http import PageParams, paginate
 from registry import rules
 from registry.models import Member, Organisation, OrganisationPeriod
 from registry.models.organisations import DATED
 from registry.queries import reach
+from registry.queries.counts import below
 from registry.queries.moments import Moment
 
 
@@ -34,6 +35,8 @@ async def organisations(
     parent_id: UUID | None,
     kind: str | None,
     moment: Moment | None,
+    under: UUID | None = None,
+    status: str | None = None,
 ) -> tuple[list[Organisation], str | None]:
     statement, state = _states(moment)
     statement = statement.where(reach.organisations(principal, Organisation.organisation_id))
@@ -44,6 +47,11 @@ async def organisations(
         statement = statement.where(col(state.parent_id) == parent_id)
     if kind is not None:
         statement = statement.where(col(Organisation.kind) == kind)
+    if status is not None:
+        statement = statement.where(col(state.status) == status)
+    if under is not None:
+        tree = sa.select(below(under, moment).c.organisation_id) if moment else subtree(under, Organisation)
+        statement = statement.where(col(Organisation.organisation_id).in_(tree))
     rows, cursor = await paginate(session, statement, Organisation.organisation_id, page)
     return [_as_it_was(row, moment) for row in rows], cursor
 

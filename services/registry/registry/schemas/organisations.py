@@ -15,7 +15,7 @@ Inn = Annotated[str, StringConstraints(pattern=r"^([0-9]{10}|[0-9]{12})$")]
 Code = Annotated[str, StringConstraints(min_length=1, max_length=40, pattern=r"^[\w.\-/]+$")]
 
 
-class OrganisationRequest(Request):
+class NewOrganisation(Request):
     parent_id: UUID | None = Field(default=None, description="Null for the root alone.")
     kind: Kind
     code: Code
@@ -27,6 +27,9 @@ class OrganisationRequest(Request):
     inn: Inn | None = None
     employed: HeadCount | None = None
     students: HeadCount | None = None
+
+
+class OrganisationRequest(NewOrganisation):
     effective_on: BusinessDate | None = Field(default=None, description="The day it opens; default: today.")
 
 
@@ -100,6 +103,39 @@ class MemberCategories(BaseModel):
     pensioner: int
     not_given: int
     total: int
+
+    @classmethod
+    def of(cls, counts: dict[str | None, int]) -> "MemberCategories":
+        """`counts` by category; None: not given."""
+        named = {category or "not_given": count for category, count in counts.items()}
+        return cls(
+            working=named.get("working", 0),
+            student=named.get("student", 0),
+            pensioner=named.get("pensioner", 0),
+            not_given=named.get("not_given", 0),
+            total=sum(named.values()),
+        )
+
+
+class OrganisationCounts(BaseModel):
+    organisations: dict[Kind, int] = Field(description="Active ones, itself among them.")
+    own: MemberCategories
+    members: MemberCategories = Field(description="Of itself and of all below it.")
+
+
+class FoundChoice(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+
+    organisation_id: UUID
+    name: str
+    likeness: float = Field(description="1: every word is there as typed.")
+
+
+class FoundOrganisation(FoundChoice):
+    parent_id: UUID | None
+    kind: Kind
+    code: str
+    status: Literal["active", "closed"]
 
 
 class Headline(BaseModel):

@@ -1,24 +1,26 @@
-"""The decision for every row of a set of registers."""
+"""The decision for every row as a clerk would come to it, one row after another: what the import in sets must equal."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
-from pathlib import PurePath
+from typing import Any
 
+from registry.importing.mapping import NO_MAPPING, Mapping
 from registry.importing.messages import duplicate_message
 from registry.importing.names import PersonName
+from registry.importing.opening import open_registers, reading_of
 from registry.importing.organisation_index import OrganisationIndex
 from registry.importing.outcomes import (
     FileRefusal,
     FileResult,
-    KnownPerson,
     RowOutcome,
     RowRef,
     SheetReading,
 )
 from registry.importing.people import Entry, Match, PeopleIndex
-from registry.importing.reading import UnreadableFile, read_sheets
-from registry.importing.registers import ParsedRow, Register, registers_of
+from registry.importing.refusals import UnreadableFile
+from registry.importing.registers import ParsedRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,21 @@ class SourceFile:
     content: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class KnownPerson:
+    """A person already in the base: `organisation_id` is where they are a member now."""
+
+    id: str
+    last: str
+    first: str
+    patronymic: str
+    birth_date: date
+    organisation_id: str
+    card_number: str | None = None
+    phone: str | None = None
+    email: str | None = None
+
+
 _People = PeopleIndex[RowRef | str]
 
 
@@ -37,6 +54,7 @@ def classify(
     organisations: OrganisationIndex,
     already: Iterable[KnownPerson],
     as_of: date,
+    mapping: Mapping = NO_MAPPING,
 ) -> Iterator[FileResult]:
     """Yields a result for each file, in the order of the names.
 
@@ -48,34 +66,25 @@ def classify(
     for known in already:
         people.add(_entry_of_known(known))
     for file in sorted(files, key=lambda file: file.name):
-        yield _classify_file(file, organisations, people, as_of)
+        yield _classify_file(file, organisations, people, as_of, mapping)
 
 
-def _classify_file(file: SourceFile, organisations: OrganisationIndex, people: _People, as_of: date) -> FileResult:
+def _classify_file(
+    file: SourceFile, organisations: OrganisationIndex, people: _People, as_of: date, mapping: Mapping
+) -> FileResult:
     try:
-        sheets = read_sheets(file.content)
+        rows: list[RowOutcome] = []
+        readings: list[SheetReading] = []
+        for register in open_registers(file.name, file.content, organisations, as_of, mapping):
+            before = len(rows)
+            sheet = register.sheet.name
+            rows.extend(
+                _decide(parsed, RowRef(file.name, sheet, parsed.row), organisations, people)
+                for parsed in register.rows()
+            )
+            readings.append(reading_of(register, len(rows) - before))
     except UnreadableFile as refusal:
         return FileResult(file.name, refusal=FileRefusal(refusal.code, refusal.message_ru))
-    registers = registers_of(sheets, organisations, PurePath(file.name).stem, as_of)
-    if not registers:
-        return FileResult(
-            file.name,
-            refusal=FileRefusal(
-                "register_not_found",
-                "В файле нет таблицы с фамилиями и датами рождения — проверьте, тот ли файл отправлен, "
-                "и подпишите столбцы: «ФИО», «Дата рождения», «Организация».",
-            ),
-        )
-    rows: list[RowOutcome] = []
-    readings: list[SheetReading] = []
-    for register in registers:
-        before = len(rows)
-        sheet = register.sheet.name
-        rows.extend(
-            _decide(parsed, RowRef(file.name, sheet, parsed.row), organisations, people)
-            for parsed in register.rows()
-        )
-        readings.append(_reading(register, len(rows) - before))
     return FileResult(file.name, tuple(rows), tuple(readings))
 
 
@@ -134,18 +143,6 @@ def _duplicate(
     )
 
 
-def _reading(register: Register, data_rows: int) -> SheetReading:
-    layout = register.layout
-    return SheetReading(
-        name=register.sheet.name,
-        heading_row=layout.heading_row,
-        columns=register.columns,
-        ignored=layout.ignored,
-        organisation_id=register.organisation_id,
-        data_rows=data_rows,
-    )
-
-
 def _entry_of_known(known: KnownPerson) -> Entry[RowRef | str]:
     written = " ".join(part for part in (known.last, known.first, known.patronymic) if part)
     return Entry(
@@ -156,3 +153,36 @@ def _entry_of_known(known: KnownPerson) -> Entry[RowRef | str]:
         known.card_number,
         (known.phone, known.email),
     )
+
+
+def build_report(results: Iterable[FileResult]) -> dict[str, Any]:
+    """`files.{name}.rows[{sheet, row, outcome, reason, of}]` with `data_rows`, and `totals` by outcome
+    and reason.
+
+    No personal data is in it. A refused file has `refusal: {code, message}` and no rows.
+    """
+    files: dict[str, Any] = {}
+    totals: Counter[str] = Counter({"accepted": 0, "rejected": 0, "duplicate": 0})
+    for result in results:
+        entry: dict[str, Any] = {"rows": [_row(row) for row in result.rows], "data_rows": len(result.rows)}
+        if result.refusal:
+            entry["refusal"] = {"code": result.refusal.code, "message": result.refusal.message_ru}
+            totals["files_refused"] += 1
+        files[result.name] = entry
+        for row in result.rows:
+            totals[row.outcome] += 1
+            if row.reason:
+                totals[row.reason] += 1
+    totals["files"] = len(files)
+    return {"files": files, "totals": dict(sorted(totals.items()))}
+
+
+def _row(row: RowOutcome) -> dict[str, Any]:
+    return {
+        "sheet": row.sheet,
+        "row": row.row,
+        "outcome": row.outcome,
+        "reason": row.reason,
+        "of": [row.of.file, row.of.sheet, row.of.row] if row.of else None,
+        "of_person": row.of_person,
+    }
