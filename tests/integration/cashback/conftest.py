@@ -42,6 +42,7 @@ def extra_settings(tmp_path: Path, bank: Receiver) -> dict[str, Any]:
         "pairwise_key_file": files["UNION_PAIRWISE_KEY_FILE"],
         "ledger_key_file": files["UNION_LEDGER_KEY_FILE"],
         "payout_minimum": 1000,
+        "webhook_local_targets": True,
         "partner_topics": [PARTNER],
     }
 
@@ -167,11 +168,12 @@ class World:
         assert (await self.enrol(member_id)).status_code == 201
         return member_id
 
-    async def partner(self, partner: str = PARTNER, hold_days: int = 14) -> str:
+    async def partner(self, partner: str = PARTNER, hold_days: int = 14, mode: str = "live") -> str:
         body = {
             "partner": partner,
             "name": "Книжный магазин",
             "hold_days": hold_days,
+            "mode": mode,
             "landing_url": "https://books.example/teachers?from=union",
         }
         answer = await self.client.post("/v1/partners", json=body, headers=self.federal())
