@@ -75,7 +75,9 @@ async def test_each_line_is_matched_or_differs_in_one_of_four_ways(
         line("G", "pending", 50_000, 2500),
     )
     found = await items(world, result)
-    assert {order: (item["outcome"], item["proposed"], item["proposed_amount"]) for order, item in found.items()} == {
+    assert {
+        order: (item["outcome"], item["proposed"], item["proposed_amount"]) for order, item in found.items()
+    } == {
         "A": ("matched", None, None),
         "B": ("amount_differs", "refunded", 40_000),
         "C": ("status_differs", "refunded", 100_000),
@@ -98,7 +100,12 @@ async def test_each_line_is_matched_or_differs_in_one_of_four_ways(
     assert (result["our_lines"], result["our_amount"], result["our_cashback"]) == (6, 600_000, 30_000)
     assert (result["waiting"], result["ageing"]["today"]) == (4, 6)
     # Comparing changes nothing.
-    assert await world.balance(world_of_seven) == {"pending": 15_000, "available": 15_000, "in_payout": 0, "owed": 0}
+    assert await world.balance(world_of_seven) == {
+        "pending": 15_000,
+        "available": 15_000,
+        "in_payout": 0,
+        "owed": 0,
+    }
 
 
 async def test_accepted_corrections_are_posted_by_the_usual_steps_and_then_all_matches(
@@ -122,7 +129,9 @@ async def test_accepted_corrections_are_posted_by_the_usual_steps_and_then_all_m
     # A: 5000 pending, G: 2500 pending; B 3000, D 5000, E 5000 available; C and F are gone.
     assert await world.balance(world_of_seven) == {"pending": 7500, "available": 13_000, "in_payout": 0, "owed": 0}
     async with database.sessions() as session:
-        sources = "select event, count(*) from partner_report where source = 'reconciliation' group by 1 order by 1"
+        sources = (
+            "select event, count(*) from partner_report where source = 'reconciliation' group by 1 order by 1"
+        )
         assert [tuple(row) for row in await session.execute(sa.text(sources))] == [
             ("confirmed", 1),
             ("declined", 1),
@@ -164,7 +173,10 @@ async def test_what_is_dismissed_is_found_again_with_its_age(
     first = await compare(world, line("A", "declined", 0, 0))
     [item] = (await items(world, first)).values()
     assert (await answer(world, first, item, "dismiss", reason="ждём магазин")).json()["state"] == "dismissed"
-    assert refusal(await answer(world, first, item, "accept", effective_on="2021-04-02")) == (409, "nothing_proposed")
+    assert refusal(await answer(world, first, item, "accept", effective_on="2021-04-02")) == (
+        409,
+        "nothing_proposed",
+    )
     async with database.sessions.begin() as session:
         # Ten days pass.
         await session.execute(sa.text("update reconciliation_item set differs_since = now() - interval '10 days'"))
@@ -196,7 +208,12 @@ async def test_the_same_file_is_compared_once(world: Any, campaign_id: UUID) -> 
         (books(line("A", "pending", 1, 0, "2021-03-02", "x", "")), 2),
         (books(line("A", "pending", 1, 0, "2021-03-02", "", "2021-03-02T10:00:00")), 2),
         (books(first="2021-03-31", last="2021-03-01"), 1),
-        (checked_files.written("1", ["books", "2021-03-01", "2021-03-31"], [line("A", "pending", 7, 1)], [8, 1])[0], 3),
+        (
+            checked_files.written(
+                "1", ["books", "2021-03-01", "2021-03-31"], [line("A", "pending", 7, 1)], [8, 1]
+            )[0],
+            3,
+        ),
     ],
 )
 async def test_a_file_that_is_not_whole_is_refused_with_its_line(

@@ -251,7 +251,7 @@ async def accept(
         item.line,
         item.proposed,  # type: ignore[arg-type]  # one of them by its constraint
         "1" if is_new else f"reconciliation:{item.item_id}",
-        click_id=item.click_id if is_new else None,
+        click_id=UUID(bytes=item.click_id.bytes) if is_new and item.click_id else None,
         amount=None if item.proposed == "declined" else item.proposed_amount,
         purchased_at=datetime.fromisoformat(item.told_at) if is_new and item.told_at else None,
         effective_on=None if is_new else effective_on,
