@@ -23,8 +23,8 @@ async def play_batch(apis: Apis, region: str, organisation: str, keys: Path) -> 
     spoiled, made = serials[:1], serials[1:]
     for number, words in enumerate(
         (
-            [(serial, "spoiled") for serial in spoiled] + [(serial, "produced") for serial in made],
-            [(serial, "dispatched") for serial in made],
+            [(serial, "spoiled", "") for serial in spoiled] + [(serial, "produced", "") for serial in made],
+            [(serial, "dispatched", "") for serial in made],
         ),
         start=1,
     ):
