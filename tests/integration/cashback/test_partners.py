@@ -8,13 +8,18 @@ from uuid import UUID
 
 import pytest
 import sqlalchemy as sa
+from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from cashback import ledger
 from cashback.ledger import Entry, Kind, Ref
 from common.db import Database
-from common.events import topic_of_partner
+from common.events import TOPICS, topic_of_partner
 from common.events.cashback import PURCHASE_EVENTS, TO_PARTNER, PartnerPurchaseChanged
 from common.outbox import publish
+from common.relay import Relay
+from common.settings import Settings
+from common.testing import eventually
+from common.topics import provision
 
 pytestmark = pytest.mark.usefixtures("sound")
 
@@ -246,3 +251,44 @@ async def test_the_mode_of_a_partner_never_changes(world: Any, database: Databas
     with pytest.raises(Exception, match="mode of a partner never changes"):
         async with database.sessions.begin() as session:
             await session.execute(sa.text("update partner set mode = 'live'"))
+
+
+async def test_the_topic_of_a_new_partner_is_made_before_its_first_event_goes_out(
+    world: Any, database: Database, settings: Settings, kafka_bootstrap: str
+) -> None:
+    """A partner comes while the worker runs; on a real broker, where no topic is made by itself."""
+    code = f"shop-{uuid.uuid4().hex[:8]}"
+    sending = settings.model_copy(update={"kafka_bootstrap": kafka_bootstrap, "kafka_idempotent": False})
+    await provision(sending, TOPICS)
+    await world.partner(code)
+    click = await world.click(await world.participant(), await world.campaign(code))
+    purchase = (await world.report(click.json()["click_id"], partner=code)).json()["purchase_id"]
+    relay = Relay(database, sending)
+    relay.start()
+
+    async def all_sent() -> bool:
+        async with database.sessions() as session:
+            return await session.scalar(sa.text("select count(*) from outbox")) == 0
+
+    try:
+        await eventually(all_sent)
+    finally:
+        await relay.stop()
+    topic = TO_PARTNER.of(code).name
+    consumer = AIOKafkaConsumer(bootstrap_servers=kafka_bootstrap, fetch_max_wait_ms=50)
+    await consumer.start()
+    try:
+        # The settings of the tests: three partitions.
+        parts = [TopicPartition(topic, number) for number in range(3)]
+        consumer.assign(parts)
+        await consumer.seek_to_beginning(*parts)
+
+        async def arrived() -> list[Any]:
+            batches = await consumer.getmany(timeout_ms=500)
+            return [record for records in batches.values() for record in records]
+
+        [record] = await eventually(arrived)
+    finally:
+        await consumer.stop()
+    assert record.key.decode() == purchase
+    assert PartnerPurchaseChanged.model_validate_json(record.value).status == "pending"

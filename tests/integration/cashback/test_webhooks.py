@@ -276,9 +276,11 @@ async def test_a_name_is_reached_at_the_address_that_was_judged(monkeypatch: pyt
 
         return type("Loop", (), {"getaddrinfo": staticmethod(getaddrinfo)})
 
-    monkeypatch.setattr(sending.asyncio, "get_running_loop", lambda: resolving("93.184.215.14"))
+    monkeypatch.setattr("cashback.sending.asyncio.get_running_loop", lambda: resolving("93.184.215.14"))
     assert await sending.allowed_address("https://shop.example/", local=False) == "93.184.215.14"
-    monkeypatch.setattr(sending.asyncio, "get_running_loop", lambda: resolving("93.184.215.14", "10.0.0.1"))
+    monkeypatch.setattr(
+        "cashback.sending.asyncio.get_running_loop", lambda: resolving("93.184.215.14", "10.0.0.1")
+    )
     with pytest.raises(AddressNotAllowed):
         await sending.allowed_address("https://shop.example/", local=False)
 
