@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from union import receivers
-from union.demo.clients import Apis, in_parallel
+from union.demo.clients import Apis, Refused, in_parallel
 from union.demo.progress import Stage
 from union.demo.year import YEAR, Played, day
 
@@ -123,7 +123,7 @@ async def _pay(apis: Apis, requested: list[dict[str, Any]], keys_folder: Path) -
         await apis.post("cashback", f"/v1/payouts/{payout['payout_id']}/approve", federal)
     file = await apis.post("cashback", "/v1/bank-files", federal, {"effective_on": f"{YEAR}-12-11"})
     content = f"/v1/bank-files/{file['file_number']}/content"
-    sealed = (await apis.send("cashback", "GET", content, federal)).content
+    sealed = await _sealed(apis, content, {payout["payout_id"]: payout["member_id"] for payout in requested})
     _, *lines, _ = receivers.opened(keys_folder, receivers.BANK, sealed)
     paid = [(line[1], "settled", int(line[2]), f"{YEAR}-12-14", "") for line in lines]
     answer = receivers.answer(str(file["file_number"]), 1, paid, [sum(line[2] for line in paid)])
@@ -131,6 +131,25 @@ async def _pay(apis: Apis, requested: list[dict[str, Any]], keys_folder: Path) -
     await apis.send("cashback", "POST", "/v1/bank-answers", sent, content=answer)
     settled = await apis.pages("cashback", "/v1/payouts", federal, status="settled")
     return len(settled)
+
+
+async def _sealed(apis: Apis, content: str, members: dict[str, str]) -> bytes:
+    """The file for the bank; who has no telephone in the registry is asked for one by the staff first."""
+    federal = apis.bearer("federal_staff")
+    while True:
+        try:
+            return (await apis.send("cashback", "GET", content, federal)).content
+        except Refused as refusal:
+            missing = refusal.problem.get("payout_ids")
+            if not missing:
+                raise
+        for payout_id in missing:
+            path = f"/v1/members/{members[payout_id]}"
+            read = await apis.send("registry", "GET", path, federal)
+            phone = f"+79{int(payout_id[-7:], 16):09d}"
+            await apis.send(
+                "registry", "PATCH", path, federal, {"phone": phone}, headers={"If-Match": read.headers["etag"]}
+            )
 
 
 async def _signed_file(apis: Apis, partner: str) -> dict[str, int]:
