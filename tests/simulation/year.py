@@ -98,7 +98,7 @@ class Year:
         """Whether something is still to arrive, to be told or to be answered."""
         if self.arriving or self.files_late or any(shop.diary or shop.unheard for shop in self.shops):
             return True
-        open_payouts = "select from payout where status in ('requested', 'approved')"
+        open_payouts = "select payout_id from payout where status in ('requested', 'approved')"
         return bool(self.bank.diary or await self.rows_of(open_payouts))
 
     # --- crashes -----------------------------------------------------------------------------------------------
@@ -236,7 +236,7 @@ class Year:
             )
             self.counts["clicks"] += 1
             shop.sell(click.click_id, moment + timedelta(minutes=20), self.dice)
-        if self.dice.random() < 0.01:
+        if self.dice.random() < 0.03:
             await self.pay_out(person, day)
 
     async def enrol(self, person: Person, day: date) -> None:
