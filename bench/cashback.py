@@ -20,6 +20,7 @@ from cashback.commands.intake import take_reports
 from cashback.config import CashbackSettings
 from cashback.consumers import report_of
 from cashback.ledger import Entry, Kind, Ref
+from cashback.policy import policy_of
 from common.consumers import Delivery, Subscription
 from common.db import Database
 from common.events.partners import PURCHASE_REPORTS, OrderLineReported
@@ -136,10 +137,12 @@ async def intake_rate(settings: CashbackSettings, count: int) -> float:
     topic = PURCHASE_REPORTS.of(partner_of(0))
     subscription = Subscription("bench", topic)
 
+    policy = policy_of(settings)
+
     @subscription.bulk_effect(OrderLineReported)
     async def take(session: AsyncSession, deliveries: Sequence[Delivery]) -> None:
         reports = [report_of(d.event) for d in deliveries if isinstance(d.event, OrderLineReported)]
-        told = await take_reports(session, partner_of(0), reports, "topic", 30, deliveries[0].now)
+        told = await take_reports(session, partner_of(0), reports, "topic", policy, deliveries[0].now)
         if refusals := [one.refusal for one in told if one.refusal]:
             raise RuntimeError(f"refused: {refusals[0]}")
 

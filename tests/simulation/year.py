@@ -12,12 +12,15 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from cashback import audit, chain, keys
-from cashback.commands import campaigns, files, participation, payouts, purchases
+from cashback.commands import bank, campaigns, files, participation, payouts, purchases, reconciliations
 from cashback.commands.reports import Report
 from cashback.config import CashbackSettings
 from cashback.consumers import subscriptions
 from cashback.main import service
-from cashback.schemas import ReportLine
+from cashback.policy import policy_of
+from cashback.schemas.purchases import ReportLine
+from common import checked_files
+from common.auth import Principal, Role
 from common.db import Database
 from common.errors import BusinessError
 from common.events.base import Event
@@ -28,11 +31,12 @@ from common.parking import Record
 from common.processing import Processor
 from common.rounds import run_round
 from common.testing import record_of
+from tests.simulation.bank import Bank
 from tests.simulation.faults import Faults, Killed
-from tests.simulation.partners import HOLD_DAYS, Message, Shop, noon, shops
+from tests.simulation.partners import HOLD_DAYS, Message, Shop, Sold, noon, shops
 
 START = date(2025, 1, 1)
-MINIMUM = 10_000
+MINIMUM, FOUR_EYES_LIMIT, TAX_FREE = 10_000, 50_000, 400_000
 FOR_GOOD = {"campaign_budget_spent"}
 BATCH = 200
 
@@ -58,8 +62,11 @@ class Year:
     counts: Counter[str] = field(default_factory=Counter)
     arriving: dict[date, list[Record]] = field(default_factory=dict)
     files_late: dict[date, list[tuple[Shop, date, bytes, str, list[Message]]]] = field(default_factory=dict)
-    paid: int = 0
     wrong: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.policy = policy_of(self.settings)
+        self.bank = Bank(self.faults.dice)
 
     @property
     def dice(self) -> Any:
@@ -76,7 +83,7 @@ class Year:
             await self.a_day(day, people)
         self.faults.armed = False
         day = end
-        while self.arriving or self.files_late or any(shop.diary or shop.unheard for shop in self.shops):
+        while await self.under_way():
             if day > end + timedelta(400):
                 unheard = [(shop.code, list(shop.unheard)[:5], list(shop.diary)[:5]) for shop in self.shops]
                 self.wrong.append(f"still unheard after all this time: {unheard}")
@@ -86,6 +93,13 @@ class Year:
         await self.rounds(day + timedelta(1))
         await self.compare()
         return self.wrong
+
+    async def under_way(self) -> bool:
+        """Whether something is still to arrive, to be told or to be answered."""
+        if self.arriving or self.files_late or any(shop.diary or shop.unheard for shop in self.shops):
+            return True
+        open_payouts = "select payout_id from payout where status in ('requested', 'approved')"
+        return bool(self.bank.diary or await self.rows_of(open_payouts))
 
     # --- crashes -----------------------------------------------------------------------------------------------
 
@@ -205,6 +219,7 @@ class Year:
             await self.nightly_file(shop, day)
         for item in self.files_late.pop(day, []):
             await self.take_file(*item, day)
+        await self.bank_day(day)
         await self.rounds(day)
 
     async def live(self, person: Person, day: date) -> None:
@@ -221,7 +236,7 @@ class Year:
             )
             self.counts["clicks"] += 1
             shop.sell(click.click_id, moment + timedelta(minutes=20), self.dice)
-        if self.dice.random() < 0.01:
+        if self.dice.random() < 0.03:
             await self.pay_out(person, day)
 
     async def enrol(self, person: Person, day: date) -> None:
@@ -248,16 +263,55 @@ class Year:
         # Once, for an answer that was lost is asked for by the kernel's idempotency key, which is not played here.
         async with self.database.sessions.begin() as session:
             armed, self.faults.armed = self.faults.armed, False
-            payout = await payouts.request_payout(session, person.member_id, amount, day, MINIMUM, 365, at(day))
-        async with self.database.sessions.begin() as session:
-            if self.dice.random() < 0.8:
-                await payouts.settle_payout(session, payout.payout_id, day, at(day))
-                self.paid += amount
-                self.counts["payouts settled"] += 1
-            else:
-                await payouts.fail_payout(session, payout.payout_id, "x", day, at(day))
-                self.counts["payouts failed"] += 1
+            await payouts.request_payout(session, person.member_id, amount, day, MINIMUM, 365, TAX_FREE, at(day))
         self.faults.armed = armed
+        self.counts["payouts requested"] += 1
+
+    # --- the bank ----------------------------------------------------------------------------------------------
+
+    async def bank_day(self, day: date) -> None:
+        """Staff approves what was asked for, a file goes out, and the answers that are due come in."""
+        for payout_id in await self.select("select payout_id from payout where status = 'requested' order by 1"):
+            await self.decided(payout_id, self.dice.choice(["first", "second", "third"]), day)
+        await self.perhaps(lambda session: bank.send_payouts(session, day, "staff", at(day)))
+        sent = (
+            "select file_number, bank_reference, amount from payout where status in ('sent', 'unknown') order by 2"
+        )
+        for row in await self.rows_of(sent):
+            self.bank.take(row.file_number, row.bank_reference, row.amount, day)
+        for _, content in self.bank.today(day):
+            for _ in range(2 if self.faults.chance(0.1, "bank answers sent twice") else 1):
+                await self.answered(bank.read_answer(content), day)
+                self.counts["bank answers"] += 1
+
+    async def answered(self, answer: bank.Answer, day: date) -> None:
+        await self.surely(lambda session: bank.take_answer(session, answer, "staff", at(day)))
+
+    async def decided(self, payout_id: UUID, who: str, day: date) -> None:
+        staff = Principal(who, frozenset({Role.FEDERAL_STAFF}))
+        if self.dice.random() < 0.03:
+            await self.perhaps(lambda session: payouts.decline_payout(session, payout_id, "x", at(day)))
+            return
+        await self.perhaps(
+            lambda session: payouts.approve_payout(session, payout_id, staff, FOUR_EYES_LIMIT, at(day))
+        )
+
+    async def perhaps(self, work: Callable[[Any], Awaitable[Any]]) -> None:
+        """What was done by an attempt whose answer was lost is refused the second time."""
+        try:
+            await self.surely(work)
+        except BusinessError as refusal:
+            self.counts[f"refused: {refusal.code}"] += 1
+
+    async def rows_of(self, statement: str) -> Any:
+        armed, self.faults.armed = self.faults.armed, False
+        async with self.database.sessions() as session:
+            rows = (await session.execute(sa.text(statement))).all()
+        self.faults.armed = armed
+        return rows
+
+    async def select(self, statement: str) -> list[Any]:
+        return [row[0] for row in await self.rows_of(statement)]
 
     # --- what partners tell ------------------------------------------------------------------------------------
 
@@ -276,7 +330,7 @@ class Year:
     async def call(self, shop: Shop, message: Message, day: date) -> None:
         report = Report(**ReportLine.model_validate(message).model_dump())
         try:
-            await self.surely(lambda s: purchases.report_purchase(s, shop.code, report, 30, at(day, 23)))
+            await self.surely(lambda s: purchases.report_purchase(s, shop.code, report, self.policy, at(day, 23)))
         except BusinessError as refusal:
             self.refused(shop, message["order"], refusal.code)
         else:
@@ -303,7 +357,7 @@ class Year:
         self, shop: Shop, of: date, content: bytes, signature: str, messages: list[Message], day: date
     ) -> None:
         taken, is_new = await self.surely(
-            lambda s: files.take_file(s, shop.code, of, 1, content, signature, 30, at(day, 23))
+            lambda s: files.take_file(s, shop.code, of, 1, content, signature, self.policy, at(day, 23))
         )
         self.counts["lines of files"] += taken.lines if is_new else 0
         async with self.database.sessions() as session:
@@ -351,8 +405,16 @@ class Year:
                 sa.text("select kind, cast(sum(balance) as bigint) from account group by kind")
             )
             balances: dict[str, int] = dict(rows.all())
-            if balances.get("bank", 0) != self.paid:
-                self.wrong.append(f"the bank paid {self.paid}, the ledger says {balances.get('bank', 0)}")
+            if balances.get("bank", 0) != self.bank.paid:
+                self.wrong.append(f"the bank paid {self.bank.paid}, the ledger says {balances.get('bank', 0)}")
+            ours = await session.execute(
+                sa.text("select bank_reference, status, amount from payout where file_number is not null")
+            )
+            for row in ours:
+                theirs = self.bank.outcomes.get(row.bank_reference), self.bank.amounts.get(row.bank_reference)
+                if theirs != (row.status, row.amount):
+                    self.wrong.append(f"{row.bank_reference}: ours {row.status} {row.amount}, the bank's {theirs}")
+                self.counts[f"payouts {row.status}"] += 1
         self.counts |= {"entries": books.entries, "postings": books.postings, "checkpoints": links.checkpoints}
 
     async def compare_shop(self, session: Any, shop: Shop) -> None:
@@ -373,8 +435,27 @@ class Year:
         receivable_now = await session.scalar(sa.text(receivable), {"owner": shop.code}) or 0
         if receivable_now != (owed if shop.exact else sum(row.cashback for row in ours.values())):
             self.wrong.append(f"{shop.code}: we claim {receivable_now}, they owe {owed}")
+        if shop.exact:
+            await self.reconcile(session, shop, theirs)
         self.counts[f"kopecks owed by {shop.code}"] = receivable_now
         self.counts["orders that agree"] += len(set(ours) & set(theirs))
+
+    async def reconcile(self, session: Any, shop: Shop, theirs: dict[str, Sold]) -> None:
+        """The shop's own file of the year, with its control totals, finds nothing that differs."""
+        sold = list(theirs.values())
+        lines = [
+            ["R", o.order, "1", o.day.isoformat(), o.status, str(o.left), str(shop.owes(o)), "", ""] for o in sold
+        ]
+        header = [shop.code, START.isoformat(), (START + timedelta(self.days - 1)).isoformat()]
+        totals = [sum(o.left for o in sold), sum(shop.owes(o) for o in sold)]
+        content, _ = checked_files.written(reconciliations.VERSION, header, lines, totals)
+        books = reconciliations.read_books(content)
+        row, _ = await reconciliations.compare(session, books, shop.code, at(START))
+        count = "select outcome, count(*) from reconciliation_item where reconciliation_id = :id group by 1"
+        found = dict((await session.execute(sa.text(count), {"id": row.reconciliation_id})).all())
+        if found != ({"matched": len(sold)} if sold else {}):
+            self.wrong.append(f"{shop.code}: its file and ours: {found}")
+        self.counts["lines of partners' year files that match"] += found.get("matched", 0)
 
 
 def at(day: date, hour: int = 12) -> datetime:

@@ -19,7 +19,7 @@ from common.app import Service
 from common.auth import TokenVerifier
 from common.db import Database
 from common.events import TOPICS
-from common.relay import kafka_security
+from common.kafka import kafka_security
 from common.settings import Settings
 from union import output, platform, stack
 

@@ -6,11 +6,12 @@ from typing import Annotated, TypeVar
 
 import typer
 from rich.progress import Progress
+from sqlalchemy import ARRAY, Text, bindparam, text
 
 from common import parking
 from common.app import Service
 from common.db import Database
-from common.events import TOPICS
+from common.events import TOPICS, partner_topics, topic_of_partner
 from common.outbox import republish as republish_events
 from common.processing import Processor
 from common.settings import Settings
@@ -39,17 +40,28 @@ def chosen(service: str | None) -> list[Service]:
 
 
 def topics(create: Annotated[bool, typer.Option(help="Create those that are missing.")] = False) -> None:
-    """The topics of the catalogue: owner, retention; with --create, make the missing ones."""
+    """The topics of the catalogue and of each partner: owner, retention; with --create, make the missing ones."""
     made: list[str] = []
+    every = [*TOPICS, *partner_topics(asyncio.run(known_partners()))]
     if create:
-        made = asyncio.run(provision(platform.settings_of(platform.SERVICES[0]), TOPICS))
+        made = asyncio.run(provision(platform.settings_of(platform.SERVICES[0]), every))
     output.table(
         "Topics",
         ["topic", "owner", "settings"],
-        [[t.name, t.owner, ", ".join(f"{k}={v}" for k, v in topic_config(t).items())] for t in TOPICS],
+        [[t.name, t.owner, ", ".join(f"{k}={v}" for k, v in topic_config(t).items())] for t in every],
     )
     if create:
         output.say(f"Created: {', '.join(made)}." if made else "All topics exist.")
+
+
+async def known_partners() -> list[str]:
+    """The codes in the register of partners, which is the cashback service's."""
+
+    async def work(database: Database) -> list[str]:
+        async with database.sessions() as session:
+            return list((await session.scalars(text("select partner from partner order by partner"))).all())
+
+    return await with_database(platform.settings_of(platform.service_named("cashback")), work)
 
 
 def republish(
@@ -58,7 +70,9 @@ def republish(
     dry_run: Annotated[bool, typer.Option(help="Count only.")] = False,
 ) -> None:
     """Send the owners' histories again, with their first ids: projections catch up, effects do not repeat."""
-    unknown = sorted(set(topic or ()) - {t.name for t in TOPICS})
+    unknown = sorted(
+        name for name in set(topic or ()) - {t.name for t in TOPICS} if topic_of_partner(name) is None
+    )
     if unknown:
         output.refuse(f"There is no topic {', '.join(unknown)}; `union topics` lists them.")
     total = asyncio.run(republish_all(chosen(service), topic, dry_run))
@@ -72,9 +86,11 @@ async def republish_all(
     total = 0
     with Progress(console=output.console, disable=quiet or not output.console.is_terminal) as progress:
         for service in services:
-            names = [t.name for t in TOPICS if t.owner == service.name and (topics is None or t.name in topics)]
+            owned = [t.name for t in TOPICS if t.owner == service.name]
 
-            async def work(database: Database, names: list[str] = names, service: Service = service) -> int:
+            async def work(database: Database, owned: list[str] = owned, service: Service = service) -> int:
+                names = [*owned, *await sent_to_partners(database)]
+                names = [name for name in names if topics is None or name in topics]
                 known = await history_size(database, names)
                 bar = progress.add_task(f"republish {service.name}", total=known)
                 position, sent = 0, 0
@@ -91,9 +107,16 @@ async def republish_all(
     return total
 
 
-async def history_size(database: Database, topics: list[str]) -> int:
-    from sqlalchemy import ARRAY, Text, bindparam, text
+async def sent_to_partners(database: Database) -> list[str]:
+    """The topics of single partners that this service has told something on."""
+    async with database.sessions() as session:
+        names = await session.scalars(
+            text("select distinct topic from event_history where topic like 'partner.%'")
+        )
+        return [name for name in names if topic_of_partner(name) is not None]
 
+
+async def history_size(database: Database, topics: list[str]) -> int:
     statement = text("select count(*) from event_history where topic = any(:topics)").bindparams(
         bindparam("topics", type_=ARRAY(Text))
     )

@@ -20,7 +20,7 @@ from common.events import TOPICS
 from common.settings import Settings
 from common.topics import provision
 from local_stack import Addresses, Program, Stack, service_programs
-from union import factory
+from union import receivers
 
 SERVICES: tuple[Service, ...] = (
     registry.main.service,
@@ -54,9 +54,15 @@ def programs(addresses: Addresses) -> list[Program]:
         service_env={
             "registry": registry.keys.ensure(keys),
             "cards": cards.keys.ensure(keys)
-            | factory.ensure(keys)
+            | receivers.ensure(keys, receivers.FACTORY)
             | {"UNION_REGISTRY_URL": f"http://127.0.0.1:{addresses.ports.registry}"},
-            "cashback": cashback.keys.ensure(keys),
+            "cashback": cashback.keys.ensure(keys)
+            | receivers.ensure(keys, receivers.BANK)
+            | {
+                "UNION_REGISTRY_URL": f"http://127.0.0.1:{addresses.ports.registry}",
+                # The partners of one machine are on it.
+                "UNION_WEBHOOK_LOCAL_TARGETS": "true",
+            },
         },
     )
 

@@ -133,3 +133,11 @@ class NamesWithheld(BusinessError):
         super().__init__(
             "The registry does not tell you the names of all these members; somebody who may read them must do it."
         )
+
+
+class FileInvalid(BusinessError):
+    status = 422
+    code = "file_invalid"
+
+    def __init__(self, line: int, what: str) -> None:
+        super().__init__(f"Line {line} of the file: {what} Nothing of the file was taken in.", line=line)

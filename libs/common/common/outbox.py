@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import ORMExecuteState, Session, SessionTransaction
 from uuid_utils import uuid7
 
-from common.events.base import Event
+from common.events.base import Event, Topic
 
 _PENDING = "outbox_pending"
 
@@ -69,16 +69,25 @@ def shard_of(key: str, shards: int) -> int:
     return zlib.crc32(key.encode()) % shards
 
 
-def publish(session: AsyncSession, event: Event, traceparent: str | None = None) -> None:
+def publish(
+    session: AsyncSession, event: Event, traceparent: str | None = None, topic: Topic | None = None
+) -> None:
     """Put `event` into the outbox of the session's transaction.
 
     The caller has locked (or just inserted) the aggregate's row, so that events of one aggregate
     commit in the order of their versions. Nothing is sent if the transaction rolls back.
     The event continues the current trace, or that of `traceparent`: a bulk effect gives its delivery's.
+    `topic` is that of one partner, for an event whose own topic is a template; a trace is not told to partners.
     """
+    topic = topic or event.topic
+    if topic.is_template or (topic.name != event.topic.name and topic.template != event.topic.name):
+        raise ValueError(f"{event.event_type} cannot travel on {topic.name}")
     sync = session.sync_session
-    pending: list[tuple[SessionTransaction | None, Event, dict[str, str]]] = sync.info.setdefault(_PENDING, [])
-    pending.append((sync.get_nested_transaction(), event, _headers(event, traceparent)))
+    pending: list[tuple[SessionTransaction | None, Event, dict[str, str], str]] = sync.info.setdefault(
+        _PENDING, []
+    )
+    headers = _headers(event, traceparent, foreign=topic.template is not None)
+    pending.append((sync.get_nested_transaction(), event, headers, topic.name))
 
 
 async def publish_rows(session: AsyncSession, event: type[Event], rows: sa.Select[*tuple[Any, ...]]) -> None:
@@ -134,7 +143,7 @@ def _type_headers(event: type[Event]) -> dict[str, str]:
     }
 
 
-def _headers(event: Event, traceparent: str | None) -> dict[str, str]:
+def _headers(event: Event, traceparent: str | None, foreign: bool) -> dict[str, str]:
     headers = {
         **_type_headers(type(event)),
         "ce_id": str(uuid7()),  # the extension's own UUID: its text costs a fifth of the standard library's
@@ -142,7 +151,10 @@ def _headers(event: Event, traceparent: str | None) -> dict[str, str]:
         "ce_time": datetime.now(UTC).isoformat(),
         "ce_sequence": str(event.version),
     }
-    if traceparent is None:
+    if foreign:
+        # The trace of one member's request would be the same at two partners.
+        pass
+    elif traceparent is None:
         propagate.inject(headers)
     else:
         headers["traceparent"] = traceparent
@@ -159,15 +171,15 @@ def _write_pending(session: Session) -> None:
     session.flush()
     rows, session.info[_PENDING] = list(pending), []
     shards = session.info["outbox_shards"]
-    keys = [headers["ce_subject"] for _, _, headers in rows]
+    keys = [headers["ce_subject"] for _, _, headers, _ in rows]
     session.connection().execute(
         _INSERT,
         {
             "shards": [shard_of(key, shards) for key in keys],
-            "topics": [event.topic.name for _, event, _ in rows],
+            "topics": [topic for _, _, _, topic in rows],
             "keys": keys,
-            "payloads": [event.model_dump_json().encode() for _, event, _ in rows],
-            "headers": [orjson.dumps(headers).decode() for _, _, headers in rows],
+            "payloads": [event.model_dump_json().encode() for _, event, _, _ in rows],
+            "headers": [orjson.dumps(headers).decode() for _, _, headers, _ in rows],
         },
     )
 

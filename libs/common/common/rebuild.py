@@ -17,9 +17,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from common.consumers import Delivery, Subscription, Unreadable, read
 from common.db import Database
 from common.errors import BusinessError
+from common.kafka import kafka_security
 from common.parking import Record
 from common.projections import Facts, Projection
-from common.relay import kafka_security
 from common.settings import Settings
 
 SCHEMA = "rebuild"

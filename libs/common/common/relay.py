@@ -3,18 +3,19 @@
 import asyncio
 import contextlib
 import random
-import ssl
 from collections import Counter
-from typing import Any
 
 import sqlalchemy as sa
 from aiokafka import AIOKafkaProducer
-from aiokafka.helpers import create_ssl_context
 
 from common import telemetry
 from common.db import Database
+from common.events import topic_of_partner
+from common.events.base import Topic
+from common.kafka import kafka_security
 from common.outbox import SHARD_LOCK_CLASS, dump_headers, outbox_backlog
 from common.settings import Settings
+from common.topics import provision
 
 _SHORTEST_NAP, _LONGEST_NAP = 0.020, 0.200
 """Seconds between looks at an empty outbox. NOTIFY in the writing transaction costs 13-34 % of throughput."""
@@ -32,25 +33,6 @@ _MOVE = sa.text(
     " insert into event_history (id, topic, key, payload, headers, created_at)"
     " select id, topic, key, payload, headers, created_at from sent where not replayed"
 ).bindparams(sa.bindparam("ids", type_=sa.ARRAY(sa.BigInteger)))
-
-
-def kafka_security(settings: Settings) -> dict[str, Any]:
-    """The connection arguments that aiokafka's producer, consumer and admin client share."""
-    arguments: dict[str, Any] = {"security_protocol": settings.kafka_security_protocol}
-    if settings.kafka_security_protocol.endswith("SSL"):
-        context: ssl.SSLContext = create_ssl_context(
-            cafile=str(settings.kafka_ca_file) if settings.kafka_ca_file else None,
-            certfile=str(settings.kafka_cert_file) if settings.kafka_cert_file else None,
-            keyfile=str(settings.kafka_key_file) if settings.kafka_key_file else None,
-        )
-        arguments["ssl_context"] = context
-    if settings.kafka_security_protocol.startswith("SASL"):
-        arguments["sasl_mechanism"] = settings.kafka_sasl_mechanism
-        arguments["sasl_plain_username"] = settings.kafka_username
-        arguments["sasl_plain_password"] = (
-            settings.kafka_password.get_secret_value() if settings.kafka_password else None
-        )
-    return arguments
 
 
 def build_producer(settings: Settings) -> AIOKafkaProducer:
@@ -78,6 +60,8 @@ class Relay:
         self._settings = settings
         self._stopping = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self._made: set[str] = set()
+        """Topics of partners that are known to stand."""
 
     def start(self) -> None:
         self._task = asyncio.create_task(self._supervise(), name="relay")
@@ -100,6 +84,8 @@ class Relay:
         # A producer that has lost its sequence is dead for good (aiokafka #1017): build another.
         while not self._stopping.is_set():
             producer = build_producer(self._settings)
+            # A broker that lost its topics has failed our producer too: look again.
+            self._made.clear()
             try:
                 await producer.start()
                 async with asyncio.TaskGroup() as group:
@@ -143,6 +129,7 @@ class Relay:
             rows = (await connection.execute(_READ, {"shard": shard, "batch": self._settings.relay_batch})).all()
             if not rows:
                 return 0
+            await self._make_topics({row.topic for row in rows} - self._made)
             acknowledgements = [
                 await producer.send(topic, payload, key=key.encode(), headers=dump_headers(headers))
                 for _, topic, key, payload, headers in rows
@@ -152,6 +139,14 @@ class Relay:
         for topic, count in Counter(row.topic for row in rows).items():
             telemetry.OUTBOX_PUBLISHED.labels(topic).inc(count)
         return len(rows)
+
+    async def _make_topics(self, names: set[str]) -> None:
+        """A partner comes while we run: its topic is made before its first event goes out."""
+        topics = {name: topic_of_partner(name) for name in names}
+        missing: list[Topic] = [topic for topic in topics.values() if topic is not None]
+        if missing:
+            await provision(self._settings, missing)
+        self._made |= names
 
     async def _watch_backlog(self) -> None:
         while not self._stopping.is_set():

@@ -15,9 +15,9 @@ from faststream.security import BaseSecurity, SASLPlaintext, SASLScram256, SASLS
 from common import telemetry
 from common.consumers import Subscription
 from common.db import Database
+from common.kafka import kafka_security
 from common.parking import Record
 from common.processing import Processor
-from common.relay import kafka_security
 from common.settings import Settings
 
 Records = tuple[ConsumerRecord, ...]

@@ -6,7 +6,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import TopicAlreadyExistsError, for_code
 
 from common.events.base import Topic
-from common.relay import kafka_security
+from common.kafka import kafka_security
 from common.settings import Settings
 
 _DAY_MS = 24 * 60 * 60 * 1000

@@ -174,14 +174,6 @@ class CardsNotInBatch(BusinessError):
         )
 
 
-class FactoryFileInvalid(BusinessError):
-    status = 422
-    code = "factory_file_invalid"
-
-    def __init__(self, line: int, what: str) -> None:
-        super().__init__(f"Line {line} of the factory's file: {what} Nothing of the file was taken in.", line=line)
-
-
 class ResponseOutOfTurn(BusinessError):
     code = "factory_response_out_of_turn"
 

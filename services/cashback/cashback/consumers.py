@@ -11,7 +11,8 @@ from cashback.commands.intake import take_reports
 from cashback.commands.reports import Report
 from cashback.config import CashbackSettings
 from cashback.models import Card, Member, Organisation
-from cashback.schemas import ReportLine
+from cashback.policy import Policy, policy_of
+from cashback.schemas.purchases import ReportLine
 from common.consumers import Delivery, Subscription, Unreadable
 from common.events.cards import CARD_EVENTS, CARDS
 from common.events.partners import PURCHASE_REPORTS, OrderLineReported
@@ -65,11 +66,12 @@ def subscriptions(settings: CashbackSettings) -> list[Subscription]:
                 session, event.member_id, event.effective_on, "consent_withdrawn"
             )
 
-    partners = [_of_partner(partner, settings.click_days) for partner in settings.partner_topics]
+    policy = policy_of(settings) if settings.partner_topics else None
+    partners = [_of_partner(partner, policy) for partner in settings.partner_topics if policy]
     return [organisations, cards, members, *partners]
 
 
-def _of_partner(partner: str, click_days: int) -> Subscription:
+def _of_partner(partner: str, policy: Policy) -> Subscription:
     """The partner's own topic. Whose word it is, the topic says: only that partner may write to it."""
     reports = Subscription("cashback", PURCHASE_REPORTS.of(partner))
 
@@ -81,7 +83,7 @@ def _of_partner(partner: str, click_days: int) -> Subscription:
         now = deliveries[0].now
         # A refusal is the partner's to read, not a failure of ours: the record is not parked for it.
         files.keep_refusals(
-            session, partner, "topic", await take_reports(session, partner, told, "topic", click_days, now), now
+            session, partner, "topic", await take_reports(session, partner, told, "topic", policy, now), now
         )
 
     return reports

@@ -1,5 +1,6 @@
 """What this service refuses, and what the caller can do about it."""
 
+from collections.abc import Sequence
 from datetime import date
 from uuid import UUID
 
@@ -55,6 +56,74 @@ class NotParticipating(BusinessError):
 
     def __init__(self, day: date) -> None:
         super().__init__(f"The member did not take part in the programme on {day}; only participants earn.")
+
+
+class HeldForReview(BusinessError):
+    code = "held_for_review"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The purchase is being looked at by the union; confirm it again when it is no longer held, or decline it."
+        )
+
+
+class NotInReview(BusinessError):
+    code = "not_in_review"
+
+    def __init__(self) -> None:
+        super().__init__("The purchase does not wait for a review; read the queue again.")
+
+
+class LimitInvalid(BusinessError):
+    status = 422
+    code = "fraud_limit_invalid"
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail)
+
+
+class NoSandbox(BusinessError):
+    status = 403
+    code = "not_a_sandbox"
+
+    def __init__(self) -> None:
+        super().__init__("Only a partner of the sandbox makes up its buyers; use its token.")
+
+
+class AddressNotAllowed(BusinessError):
+    status = 422
+    code = "address_not_allowed"
+
+    def __init__(self) -> None:
+        super().__init__("Messages go to https:// addresses on the public internet only; give another one.")
+
+
+class TooManyWebhooks(BusinessError):
+    code = "too_many_webhooks"
+
+    def __init__(self, most: int) -> None:
+        super().__init__(f"A partner has at most {most} addresses; delete one first.")
+
+
+class NoSecretYet(BusinessError):
+    code = "webhook_without_secret"
+
+    def __init__(self) -> None:
+        super().__init__("Get the address a secret first: PUT /v1/webhooks/{webhook_id}/secret.")
+
+
+class NothingProposed(BusinessError):
+    code = "nothing_proposed"
+
+    def __init__(self, state: str) -> None:
+        super().__init__(f"No correction of this line waits for an answer (its state is {state}).")
+
+
+class OutdatedProposal(BusinessError):
+    code = "proposal_outdated"
+
+    def __init__(self) -> None:
+        super().__init__("The purchase has changed since the comparison; compare the books again.")
 
 
 class PartnerExists(BusinessError):
@@ -246,11 +315,54 @@ class NoLongerPayable(BusinessError):
         super().__init__(f"After the end of participation the balance was payable until {until}.")
 
 
-class PayoutResolved(BusinessError):
-    code = "payout_already_resolved"
+class PayoutStepNotAllowed(BusinessError):
+    code = "payout_step_not_allowed"
 
-    def __init__(self, status: str) -> None:
-        super().__init__(f"The payout is {status}; it is settled or fails once. Read it again.")
+    def __init__(self, status: str, wanted: str) -> None:
+        super().__init__(
+            f"The payout is {status} and cannot become {wanted}: it is requested, approved, sent, and then settled "
+            "or failed, once each. Read it again."
+        )
+
+
+class NothingToSend(BusinessError):
+    code = "nothing_to_send"
+
+    def __init__(self) -> None:
+        super().__init__("No approved payout waits for the bank; approve some first.")
+
+
+class PhoneMissing(BusinessError):
+    code = "payout_phone_missing"
+
+    def __init__(self, payout_ids: Sequence[UUID]) -> None:
+        super().__init__(
+            "The bank pays by phone number, and the registry has none of some of these members; record it there, or "
+            "fail the payouts named in payout_ids.",
+            payout_ids=[str(payout_id) for payout_id in payout_ids[:100]],
+        )
+
+
+class AnswerOutOfTurn(BusinessError):
+    code = "bank_answer_out_of_turn"
+
+    def __init__(self, expected: int) -> None:
+        super().__init__(f"The bank's next answer to this file is number {expected}; send the missing one first.")
+
+
+class SpanReversed(BusinessError):
+    status = 422
+    code = "span_reversed"
+
+    def __init__(self) -> None:
+        super().__init__("The first day is after the last one; swap them.")
+
+
+class BankKeyMissing(BusinessError):
+    code = "bank_key_missing"
+
+    def __init__(self) -> None:
+        super().__init__("No certificate of the bank can be read; set UNION_BANK_CERTIFICATE_FILE to one (RSA).")
 
 
 class AlreadyPosted(BusinessError):
@@ -258,3 +370,7 @@ class AlreadyPosted(BusinessError):
 
     def __init__(self) -> None:
         super().__init__("This movement is in the ledger already; read the resource again.")
+
+
+PAYOUT_REFUSALS = (PayoutStepNotAllowed, DateInFuture, DateBeforeCause)
+"""What a payout may refuse of a bank's answer."""

@@ -5,6 +5,7 @@ import hashlib
 import hmac
 import os
 import secrets
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -79,13 +80,30 @@ def key_id(key: Ed25519PublicKey) -> str:
 
 def prepare(app: FastAPI, settings: Any) -> None:
     """Read the key once, into `app.state.pairwise_key`. Raises ValueError when it is too short to hide anyone."""
-    key = Path(settings.pairwise_key_file).read_bytes()
+    app.state.pairwise_key = pairwise_key(settings.pairwise_key_file)
+
+
+@lru_cache(maxsize=4)
+def pairwise_key(path: Path) -> bytes:
+    """Raises ValueError when it is too short to hide anyone."""
+    key = path.read_bytes()
     if len(key) < _SHORTEST:
         raise ValueError(f"The pairwise key needs at least {_SHORTEST} bytes of randomness; make a new file.")
-    app.state.pairwise_key = key
+    return key
 
 
 def pseudonym(key: bytes, partner: str, member_id: UUID) -> str:
     """What `partner` calls this member: the same each time, unlike every other partner's, 22 URL-safe characters."""
     digest = hmac.new(key, partner.encode() + b"\x00" + member_id.bytes, hashlib.sha256).digest()
     return base64.urlsafe_b64encode(digest[:16]).rstrip(b"=").decode()
+
+
+def device(key: bytes, device_id: str) -> bytes:
+    """What stands for a device here: its own id is kept nowhere."""
+    # No code of a partner begins with a NUL, so this is nobody's pseudonym.
+    return hmac.new(key, b"\x00device\x00" + device_id.encode(), hashlib.sha256).digest()
+
+
+def webhook_secret(key: bytes, webhook_id: UUID, number: int) -> bytes:
+    """The secret of an address, derived: a copy of the database does not have it."""
+    return hmac.new(key, b"\x00webhook\x00" + webhook_id.bytes + number.to_bytes(4), hashlib.sha256).digest()

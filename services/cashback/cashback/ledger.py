@@ -21,6 +21,9 @@ from cashback.errors import AlreadyPosted
 RUB = "RUB"
 """The currency of everything that this service posts; entries balance in each currency by itself."""
 
+NO_WORTH = "XTS"
+"""ISO 4217's code for testing: the money of partners in the sandbox. It cannot meet the other in an entry."""
+
 _NAMESPACE = UUID("6f9d1f5e-6c0b-5d0e-9d55-0d6c2f1f8a11")
 
 

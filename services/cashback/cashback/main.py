@@ -2,10 +2,19 @@
 
 from pathlib import Path
 
+from fastapi import FastAPI
+
 from cashback import api, consumers, keys, models, rounds
 from cashback.config import CashbackSettings
 from common.app import Service
 from common.main import run
+from common.persons import Persons
+
+
+def prepare(app: FastAPI, settings: CashbackSettings) -> None:
+    keys.prepare(app, settings)
+    app.state.persons = Persons.at(settings.registry_url)
+
 
 service = Service(
     name="cashback",
@@ -15,7 +24,7 @@ service = Service(
     subscriptions=consumers.subscriptions,
     metadata=models.Table.metadata,
     migrations=Path(__file__).parent.parent / "migrations",
-    prepare=keys.prepare,
+    prepare=prepare,
     rounds=rounds.ROUNDS,
 )
 

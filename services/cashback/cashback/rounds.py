@@ -6,8 +6,8 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from cashback import chain, keys
-from cashback.commands import expiry, participation
+from cashback import chain, keys, sending
+from cashback.commands import expiry, participation, payouts
 from cashback.config import CashbackSettings
 from cashback.models import RefusedReport
 from common.rounds import Round
@@ -47,10 +47,29 @@ async def forget_refused_reports(session: AsyncSession, now: datetime, settings:
     )
 
 
+async def ask_after_payouts(session: AsyncSession, now: datetime, settings: CashbackSettings) -> None:
+    while await payouts.mark_unanswered(session, now, settings.bank_answer_days):
+        pass
+
+
+async def send_webhooks(session: AsyncSession, now: datetime, settings: CashbackSettings) -> None:
+    """One batch each second: the attempts of a round commit together."""
+    key = keys.pairwise_key(settings.pairwise_key_file)
+    after = timedelta(settings.webhook_disable_days)
+    await sending.send_due(session, now, key, after, settings.webhook_local_targets)
+
+
+async def forget_webhook_deliveries(session: AsyncSession, now: datetime, settings: CashbackSettings) -> None:
+    await sending.forget(session, now - timedelta(settings.webhook_days))
+
+
 ROUNDS = (
     Round("chain_entries", timedelta(seconds=10), chain_entries),
     Round("seal_ledger", timedelta(hours=1), seal_ledger),
     Round("pass_on_inheritances", timedelta(minutes=10), pass_on_inheritances),
+    Round("ask_after_payouts", timedelta(hours=1), ask_after_payouts),
     Round("expire_cashback", timedelta(days=1), expire_cashback),
+    Round("send_webhooks", timedelta(seconds=1), send_webhooks),
+    Round("forget_webhook_deliveries", timedelta(days=1), forget_webhook_deliveries),
     Round("forget_refused_reports", timedelta(days=1), forget_refused_reports),
 )

@@ -1,53 +1,26 @@
 """The plastic line as its people see it: staff who order, an office that approves, a factory that answers."""
 
-import csv
-import hashlib
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import httpx
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
-from cryptography.hazmat.primitives.serialization import pkcs7
-from cryptography.x509.oid import NameOID
 
+from common import checked_files
 from common.testing import Client, TestIssuer
+from tests.receiver import Receiver
 
 if TYPE_CHECKING:
     from tests.integration.cards.conftest import Region
 
 
-class Factory:
+class Factory(Receiver):
     """Opens what is encrypted for its key and answers with files of its own."""
 
-    def __init__(self) -> None:
-        self.key = rsa.generate_private_key(65537, 2048)
-        name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Card factory")])
-        builder = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(self.key.public_key())
-        day = datetime.now(UTC)
-        builder = builder.serial_number(1).not_valid_before(day).not_valid_after(day + timedelta(days=365))
-        self.certificate = builder.sign(self.key, hashes.SHA256())
-
-    def pem(self) -> bytes:
-        return self.certificate.public_bytes(serialization.Encoding.PEM)
-
-    def open(self, sealed: bytes) -> list[list[str]]:
-        """The file's lines, once its trailer is found true."""
-        content = pkcs7.pkcs7_decrypt_der(sealed, self.certificate, self.key, [])
-        lines = list(csv.reader(io.StringIO(content.decode()), delimiter=";"))
-        trailer = content.rindex(b"T;")
-        assert lines[-1] == ["T", str(len(lines) - 2), hashlib.sha256(content[:trailer]).hexdigest()]
-        return lines
-
     def answer(self, reference: str, number: int, answers: Sequence[tuple[str, str]]) -> bytes:
-        rows = [f"H;1;{reference};{number}", *(f"R;{serial};{word};" for serial, word in answers)]
-        body = "".join(f"{row}\r\n" for row in rows).encode()
-        return body + f"T;{len(answers)};{hashlib.sha256(body).hexdigest()}\r\n".encode()
+        lines = [["R", serial, word, ""] for serial, word in answers]
+        return checked_files.written("1", [reference, str(number)], lines)[0]
 
 
 @dataclass

@@ -102,7 +102,7 @@ async def test_a_spoiled_serial_and_number_are_never_used_again(
     batch = await line.answered(batch, 1, [(piece["serial"], "spoiled")])
     refused = await line.answer(batch, line.factory.answer(batch["reference"], 2, [(piece["serial"], "produced")]))
     assert (refused.status_code, refused.json()["code"]) in (
-        (422, "factory_file_invalid"),
+        (422, "file_invalid"),
         (409, "batch_step_not_allowed"),
     )
     again = await line.sent(region.school, people[0].member_id)
@@ -143,9 +143,9 @@ async def test_an_answer_is_taken_in_wholly_once_and_in_its_turn(
     ahead = make(batch["reference"], 2, [(serials[0], "produced")])
     strange = make("PB202600009999", 1, [(serials[0], "produced")])
     for content, status, code in (
-        (half, 422, "factory_file_invalid"),
+        (half, 422, "file_invalid"),
         (ahead, 409, "factory_response_out_of_turn"),
-        (strange, 422, "factory_file_invalid"),
+        (strange, 422, "file_invalid"),
     ):
         refused = await line.answer(batch, content)
         assert (refused.status_code, refused.json()["code"]) == (status, code)

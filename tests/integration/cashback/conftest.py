@@ -17,6 +17,7 @@ from common.db import Database
 from common.events.cards import CardIssued
 from common.events.registry import ConsentWithdrawn, MemberAdmitted, MemberEvent, MemberLeft, OrganisationCreated
 from common.testing import Client, TestIssuer
+from tests.receiver import Receiver
 
 PARTNER = "books"
 
@@ -26,13 +27,22 @@ def service() -> Service:
     return cashback
 
 
+@pytest.fixture(scope="session")
+def bank() -> Receiver:
+    return Receiver()
+
+
 @pytest.fixture
-def extra_settings(tmp_path: Path) -> dict[str, Any]:
+def extra_settings(tmp_path: Path, bank: Receiver) -> dict[str, Any]:
     files = keys.ensure(tmp_path)
+    certificate = tmp_path / "bank.pem"
+    certificate.write_bytes(bank.pem())
     return {
+        "bank_certificate_file": certificate,
         "pairwise_key_file": files["UNION_PAIRWISE_KEY_FILE"],
         "ledger_key_file": files["UNION_LEDGER_KEY_FILE"],
         "payout_minimum": 1000,
+        "webhook_local_targets": True,
         "partner_topics": [PARTNER],
     }
 
@@ -158,11 +168,12 @@ class World:
         assert (await self.enrol(member_id)).status_code == 201
         return member_id
 
-    async def partner(self, partner: str = PARTNER, hold_days: int = 14) -> str:
+    async def partner(self, partner: str = PARTNER, hold_days: int = 14, mode: str = "live") -> str:
         body = {
             "partner": partner,
             "name": "Книжный магазин",
             "hold_days": hold_days,
+            "mode": mode,
             "landing_url": "https://books.example/teachers?from=union",
         }
         answer = await self.client.post("/v1/partners", json=body, headers=self.federal())
@@ -237,6 +248,25 @@ class World:
         return await self.client.post(
             "/v1/payouts", json={"amount": amount, "effective_on": on}, headers=self.as_member(member_id)
         )
+
+    async def approve(self, payout_id: str, sub: str = "federal") -> httpx.Response:
+        who = self.issuer.bearer("federal_staff", sub=sub)
+        return await self.client.post(f"/v1/payouts/{payout_id}/approve", headers=who)
+
+    async def send(self, *payout_ids: str, on: str = "2021-05-02") -> httpx.Response:
+        """Approve these and put all that is approved into a file for the bank."""
+        for payout_id in payout_ids:
+            assert (await self.approve(payout_id)).status_code == 200
+        body = {"effective_on": on}
+        return await self.client.post("/v1/bank-files", json=body, headers=self.federal())
+
+    async def sent(self, member_id: UUID, amount: int) -> str:
+        """A payout that is with the bank; returns its id."""
+        asked = await self.pay_out(member_id, amount)
+        assert asked.status_code == 201, asked.text
+        payout_id = str(asked.json()["payout_id"])
+        assert (await self.send(payout_id)).status_code == 201
+        return payout_id
 
     async def bank(self, step: str, payout_id: str, on: str = "2021-05-03", **more: Any) -> httpx.Response:
         """`step` is settle or fail."""

@@ -25,6 +25,8 @@ from common.settings import Settings
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 BOUGHT = datetime(2021, 3, 2, 12, tzinfo=UTC)
+ON_ITS_WAY = ("requested", "approved", "sent", "unknown")
+"""A payout whose money is set aside."""
 HOLD_OVER = date(2021, 3, 16)
 
 
@@ -156,7 +158,15 @@ class Programme(RuleBasedStateMachine):
         """What a refused operation must leave as it is."""
         tables = (
             *("account", "journal_entry", "posting", "purchase", "refund", "payout", "outbox", "participant"),
-            *("participation", "partner_report", "refused_report", "cap_use", "campaign", "chain_link"),
+            *(
+                "participation",
+                "partner_report",
+                "refused_report",
+                "cap_use",
+                "campaign",
+                "chain_link",
+                "bank_file",
+            ),
         )
         return [
             await session.scalar(sa.text(f"select sum(hashtextextended(t::text, 0)) from {table} t"))
@@ -281,7 +291,7 @@ class Programme(RuleBasedStateMachine):
             expected[Ref(Kind.MEMBER_PENDING, str(who))] = pending
             expected[Ref(Kind.MEMBER_AVAILABLE, str(who))] = self.available[who]
             expected[Ref(Kind.MEMBER_CLAWBACK, str(who))] = -self.owed[who]
-            expected[Ref(Kind.PAYOUT_CLEARING, str(who))] = self.in_payout(who, "requested")
+            expected[Ref(Kind.PAYOUT_CLEARING, str(who))] = self.in_payout(who, *ON_ITS_WAY)
         for terms in self.terms:
             if terms.budget is not None:
                 left = terms.budget - self.cashback_of(terms)
@@ -312,7 +322,8 @@ class Programme(RuleBasedStateMachine):
                     "select (select coalesce(sum(balance), 0) from account where kind = 'member_pending')"
                     " - (select coalesce(sum(cashback), 0) from purchase where status = 'pending') as pending,"
                     " (select coalesce(sum(balance), 0) from account where kind = 'payout_clearing')"
-                    " - (select coalesce(sum(amount), 0) from payout where status = 'requested') as payouts"
+                    " - (select coalesce(sum(amount), 0) from payout"
+                    " where status in ('requested', 'approved', 'sent', 'unknown')) as payouts"
                 )
             )
         ).one()
@@ -323,5 +334,5 @@ class Programme(RuleBasedStateMachine):
         for who in self.members:
             states = ("confirmed", "partly_confirmed")
             earned = sum(b.cashback for b in self.bought.values() if b.member == who and b.status in states)
-            held = self.available[who] + self.in_payout(who, "requested", "settled") - self.owed[who]
+            held = self.available[who] + self.in_payout(who, *ON_ITS_WAY, "settled") - self.owed[who]
             assert earned == held + self.expired[who]

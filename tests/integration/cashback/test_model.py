@@ -1,6 +1,6 @@
 """A model of the programme, written apart from it, must agree with it after every step of any history."""
 
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -10,16 +10,22 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule, run_state_machine_as_test
 
-from cashback import chain
-from cashback.commands import expiry, participation, payouts, purchases
+from cashback import chain, rules
+from cashback.commands import bank, expiry, participation, payouts, purchases
 from cashback.commands.intake import take_reports
 from cashback.commands.reports import Report, What
+from cashback.models import Payout
+from cashback.policy import Policy
+from common.auth import Principal, Role
 from common.settings import Settings
 from tests.integration.cashback.programme import BOUGHT, NOW, Paid, Programme
 
 EARLY, DAY = date(2021, 3, 10), date(2021, 4, 1)
 LEFT_ON, LONG_AFTER = date(2021, 5, 1), date(2023, 1, 1)
+MUCH_LATER = NOW + timedelta(days=30)
 MINIMUM = 100
+POLICY = Policy(30, bytes(32))
+STAFF = Principal("staff", frozenset({Role.FEDERAL_STAFF}))
 SHARES = st.sampled_from([1, 1, 1, 0.5, 0.3, 1.01])
 RARELY = st.sampled_from([False, False, False, False, True])
 AMOUNTS = st.sampled_from([40_000, 33_333, 19_999, 10_001, 30, 1])
@@ -41,7 +47,7 @@ class History(Programme):
         """One message by itself: refused with nothing changed, or taken, or answered as it was the first time."""
         refusal = self.judge(report)
         done = self.expect(
-            refusal, lambda session: purchases.report_purchase(session, self.partner, report, 30, NOW)
+            refusal, lambda session: purchases.report_purchase(session, self.partner, report, POLICY, NOW)
         )
         if done:
             purchase, _ = done
@@ -59,7 +65,10 @@ class History(Programme):
         self.tell(about(line, "confirmed", effective_on=DAY))
         who = self.members[member]
         if paid_out and self.available[who] >= MINIMUM:
-            self.answer(self.pay_out(who, self.available[who]), settled=True)
+            key = self.pay_out(who, self.available[who])
+            self.approve(key)
+            self.a_file_goes_to_the_bank()
+            self.answer(key, settled=True)
 
     @rule(
         lines=st.lists(st.tuples(st.integers(0, 1), st.integers(0, 1), AMOUNTS, LINES), min_size=1, max_size=6),
@@ -77,7 +86,7 @@ class History(Programme):
         for report in batch:
             refusal = self.judge(report)
             expected.append(refusal or self.taken[report.key][1])
-        told = self.run(lambda session: take_reports(session, self.partner, batch, "topic", 30, NOW))
+        told = self.run(lambda session: take_reports(session, self.partner, batch, "topic", POLICY, NOW))
         got = [
             one.refusal.code if one.refusal else (one.purchase.status, one.purchase.amount, one.purchase.cashback)
             for one in told
@@ -117,7 +126,7 @@ class History(Programme):
         elif amount > self.available[who]:
             refusal = "balance_too_small"
         done = self.expect(
-            refusal, lambda session: payouts.request_payout(session, who, amount, DAY, MINIMUM, 365, NOW)
+            refusal, lambda session: payouts.request_payout(session, who, amount, DAY, MINIMUM, 365, 10**9, NOW)
         )
         if done:
             self.available[who] -= amount
@@ -127,21 +136,64 @@ class History(Programme):
     @precondition(lambda self: self.paid)
     @rule(data=st.data(), settled=st.booleans())
     def bank_answers(self, data: Any, settled: bool) -> None:
-        key, _ = data.draw(self.one_of(self.paid, "requested"))
+        key, _ = data.draw(self.one_of(self.paid, "sent", "unknown"))
         self.answer(key, settled)
 
     def answer(self, key: UUID, settled: bool) -> None:
-        one = self.paid[key]
-        refusal = None if one.status == "requested" else "payout_already_resolved"
-
         async def of_bank(session: Any) -> Any:
             if settled:
                 return await payouts.settle_payout(session, key, DAY, NOW)
             return await payouts.fail_payout(session, key, "x", DAY, NOW)
 
-        if self.expect(refusal, of_bank):
-            one.status = "settled" if settled else "failed"
-            if not settled:
+        self.moves(key, ("sent", "unknown"), "settled" if settled else "failed", of_bank)
+
+    @precondition(lambda self: self.paid)
+    @rule(data=st.data())
+    def the_bank_brings_it_back(self, data: Any) -> None:
+        key, _ = data.draw(self.one_of(self.paid, "settled"))
+
+        async def back(session: Any) -> bool:
+            payout = await session.get(Payout, key, with_for_update=True)
+            await payouts.bring_back(session, payout, "x", DAY, NOW)
+            return True
+
+        self.moves(key, ("settled",), "returned", back)
+
+    @precondition(lambda self: self.paid)
+    @rule(data=st.data(), declined=RARELY)
+    def staff_approves(self, data: Any, declined: bool) -> None:
+        key, _ = data.draw(self.one_of(self.paid, "requested"))
+        self.approve(key, declined)
+
+    def approve(self, key: UUID, declined: bool = False) -> None:
+        async def decided(session: Any) -> Any:
+            if declined:
+                return await payouts.decline_payout(session, key, "x", NOW)
+            return await payouts.approve_payout(session, key, STAFF, MINIMUM * 10**6, NOW)
+
+        before = ("requested", "approved") if declined else ("requested",)
+        self.moves(key, before, "declined" if declined else "approved", decided)
+
+    @precondition(lambda self: any(one.status == "approved" for one in self.paid.values()))
+    @rule()
+    def a_file_goes_to_the_bank(self) -> None:
+        self.run(lambda session: bank.send_payouts(session, DAY, "x", NOW))
+        for one in self.paid.values():
+            one.status = "sent" if one.status == "approved" else one.status
+
+    @precondition(lambda self: any(one.status == "sent" for one in self.paid.values()))
+    @rule()
+    def the_bank_is_silent(self) -> None:
+        self.run(lambda session: payouts.mark_unanswered(session, MUCH_LATER, 3))
+        for one in self.paid.values():
+            one.status = "unknown" if one.status == "sent" else one.status
+
+    def moves(self, key: UUID, before: tuple[str, ...], after: str, work: Any) -> None:
+        """A payout makes the step, or is refused with nothing changed; what is given back is the member's."""
+        one = self.paid[key]
+        if self.expect(None if one.status in before else "payout_step_not_allowed", work):
+            one.status = after
+            if after in rules.GIVEN_BACK:
                 self.receive(one.member, one.amount)
 
     @precondition(lambda self: any(self.available.values()))

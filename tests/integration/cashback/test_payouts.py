@@ -32,7 +32,7 @@ async def member_id(world: Any, campaign_id: UUID) -> UUID:
 
 
 async def paid_out(world: Any, member_id: UUID, amount: int) -> str:
-    payout_id = (await world.pay_out(member_id, amount)).json()["payout_id"]
+    payout_id = await world.sent(member_id, amount)
     assert (await world.bank("settle", payout_id)).status_code == 200
     return str(payout_id)
 
@@ -41,17 +41,18 @@ async def test_a_payout_is_set_aside_and_then_settled(world: Any, member_id: UUI
     payout = (await world.pay_out(member_id, 3000)).json()
     assert (payout["status"], payout["requested_on"], payout["version"]) == ("requested", "2021-05-01", 1)
     assert await world.balance(member_id) == {"pending": 0, "available": 2000, "in_payout": 3000, "owed": 0}
+    assert (await world.send(payout["payout_id"])).status_code == 201
     settled = (await world.bank("settle", payout["payout_id"])).json()
-    assert (settled["status"], settled["resolved_on"], settled["version"]) == ("settled", "2021-05-03", 2)
+    assert (settled["status"], settled["resolved_on"], settled["version"]) == ("settled", "2021-05-03", 4)
     assert await world.balance(member_id) == {"pending": 0, "available": 2000, "in_payout": 0, "owed": 0}
     assert await world.trial() == {"partner_receivable": -5000, "member_available": 2000, "bank": 3000}
     [requested], [done] = await published(PayoutRequested), await published(PayoutSettled)
-    assert (requested.version, done.version, done.amount, done.status) == (1, 2, 3000, "settled")
+    assert (requested.version, done.version, done.amount, done.status) == (1, 4, 3000, "settled")
 
 
 async def test_a_failed_payout_is_available_again(world: Any, member_id: UUID, published: Published) -> None:
-    payout = (await world.pay_out(member_id, 3000)).json()
-    failed = (await world.bank("fail", payout["payout_id"], reason="счёт закрыт")).json()
+    payout_id = await world.sent(member_id, 3000)
+    failed = (await world.bank("fail", payout_id, reason="счёт закрыт")).json()
     assert (failed["status"], failed["reason"]) == ("failed", "счёт закрыт")
     assert await world.balance(member_id) == {"pending": 0, "available": 5000, "in_payout": 0, "owed": 0}
     assert [event.status for event in await published(PayoutFailed)] == ["failed"]
@@ -59,8 +60,8 @@ async def test_a_failed_payout_is_available_again(world: Any, member_id: UUID, p
 
 async def test_a_payout_is_resolved_once(world: Any, member_id: UUID, refusal: Refusal) -> None:
     payout_id = await paid_out(world, member_id, 3000)
-    assert refusal(await world.bank("settle", payout_id)) == (409, "payout_already_resolved")
-    assert refusal(await world.bank("fail", payout_id, reason="x")) == (409, "payout_already_resolved")
+    assert refusal(await world.bank("settle", payout_id)) == (409, "payout_step_not_allowed")
+    assert refusal(await world.bank("fail", payout_id, reason="x")) == (409, "payout_step_not_allowed")
 
 
 async def test_a_payout_needs_the_minimum_and_the_money(world: Any, member_id: UUID, refusal: Refusal) -> None:
@@ -72,7 +73,7 @@ async def test_a_payout_needs_the_minimum_and_the_money(world: Any, member_id: U
 
 
 async def test_the_bank_answers_after_it_was_asked(world: Any, member_id: UUID, refusal: Refusal) -> None:
-    payout_id = (await world.pay_out(member_id, 3000)).json()["payout_id"]
+    payout_id = await world.sent(member_id, 3000)
     early = await world.bank("settle", payout_id, on="2021-04-30")
     assert refusal(early) == (422, "date_before_cause")
     assert refusal(await world.bank("settle", str(member_id))) == (404, "not_found")
@@ -100,7 +101,7 @@ async def test_a_refund_takes_first_what_is_available(world: Any, member_id: UUI
 
 
 async def test_a_payout_that_fails_pays_what_is_owed_first(world: Any, member_id: UUID) -> None:
-    payout_id = (await world.pay_out(member_id, 4000)).json()["payout_id"]
+    payout_id = await world.sent(member_id, 4000)
     [purchase] = (await world.client.get("/v1/purchases", headers=world.as_partner())).json()["items"]
     await world.resolve("refund", purchase["purchase_id"], reference="R1", amount=60_000)
     assert await world.balance(member_id) == {"pending": 0, "available": 0, "in_payout": 4000, "owed": 2000}

@@ -85,7 +85,7 @@ async def test_a_payout_is_settled_or_fails_once(
     world: Any, member_id: UUID, campaign_id: UUID, database: Database
 ) -> None:
     await world.earned(member_id, campaign_id)
-    payout = (await world.pay_out(member_id, 5000)).json()["payout_id"]
+    payout = await world.sent(member_id, 5000)
     settle = [world.bank("settle", payout) for _ in range(3)]
     fail = [world.bank("fail", payout, reason="x") for _ in range(3)]
     assert await statuses(*settle, *fail) == {200: 1, 409: 5}

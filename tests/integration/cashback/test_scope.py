@@ -1,5 +1,6 @@
 """Every route × role × foreign organisation: who is let in, and what is cut away."""
 
+import re
 import uuid
 from typing import Any
 from uuid import UUID
@@ -8,11 +9,15 @@ import pytest
 from fastapi.routing import APIRoute
 
 from cashback.main import service
+from common import checked_files
 from common.auth import Role
 
 FEDERAL = {Role.FEDERAL_STAFF}
 STAFF = {Role.FEDERAL_STAFF, Role.REGIONAL_STAFF, Role.TERRITORIAL_STAFF, Role.PRIMARY_STAFF}
 OVERSEERS = {*STAFF, Role.AUDITOR, Role.INTERNAL_APP}
+
+PARTNERS = {Role.PARTNER, Role.FEDERAL_STAFF}
+OVERSIGHT = {Role.FEDERAL_STAFF, Role.AUDITOR}
 
 ID = "0197f2a0-0000-7000-8000-000000000000"
 DAY = {"effective_on": "2021-05-01"}
@@ -20,7 +25,10 @@ CAMPAIGN = {"partner": "no", "title": "x", "fixed": 1, "from_on": "2021-01-01", 
 PURCHASE = {"click_id": ID, "order": "1", "amount": 1, "purchased_at": "2021-01-01T00:00:00Z"}
 PARTNER = {"partner": "books", "name": "x", "hold_days": 1, "landing_url": "https://books.example/"}
 
-ROUTES: dict[tuple[str, str], tuple[set[Role], dict[str, Any] | None]] = {
+BOOKS = ["books", "2021-01-01", "2021-01-31"]
+LIMIT = {"kind": "click_to_purchase", "least_seconds": 1}
+
+ROUTES: dict[tuple[str, str], tuple[set[Role], dict[str, Any] | bytes | None]] = {
     ("POST", "/v1/partners"): (FEDERAL, PARTNER),
     ("GET", "/v1/partners"): (OVERSEERS, None),
     ("POST", "/v1/partners/{partner}/file-key"): (FEDERAL, {"public_key": "A" * 43 + "="}),
@@ -50,6 +58,41 @@ ROUTES: dict[tuple[str, str], tuple[set[Role], dict[str, Any] | None]] = {
     ("GET", "/v1/payouts"): ({*OVERSEERS, Role.MEMBER}, None),
     ("POST", "/v1/payouts/{payout_id}/settle"): (FEDERAL, DAY),
     ("POST", "/v1/payouts/{payout_id}/fail"): (FEDERAL, {**DAY, "reason": "x"}),
+    ("POST", "/v1/payouts/{payout_id}/cancel"): ({Role.MEMBER}, {}),
+    ("POST", "/v1/payouts/{payout_id}/approve"): (FEDERAL, {}),
+    ("POST", "/v1/payouts/{payout_id}/decline"): (FEDERAL, {"reason": "x"}),
+    ("POST", "/v1/bank-files"): (FEDERAL, DAY),
+    ("GET", "/v1/bank-files/{file_number}/content"): (FEDERAL, None),
+    ("POST", "/v1/bank-answers"): (FEDERAL, checked_files.written("1", ["1", "1"], [], [0])[0]),
+    ("GET", "/v1/statement?since=2021-01-01&until=2021-12-31"): ({Role.MEMBER}, None),
+    ("GET", "/v1/partners/{partner}/invoices/{month}"): (PARTNERS, None),
+    ("POST", "/v1/sandbox-clicks"): ({Role.PARTNER}, {"campaign_id": ID}),
+    ("POST", "/v1/fraud-limits"): (FEDERAL, LIMIT),
+    ("GET", "/v1/fraud-limits"): (OVERSIGHT, None),
+    ("PUT", "/v1/fraud-limits/{limit_id}"): (FEDERAL, {"least_seconds": 1, "active": True}),
+    ("POST", "/v1/partners/{partner}/related-members"): (FEDERAL, {"member_id": ID}),
+    ("GET", "/v1/partners/{partner}/related-members"): (OVERSIGHT, None),
+    ("DELETE", "/v1/partners/{partner}/related-members/{member_id}"): (FEDERAL, None),
+    ("GET", "/v1/reviews"): (OVERSIGHT, None),
+    ("POST", "/v1/reviews/{purchase_id}/release"): (FEDERAL, {"reason": "x"}),
+    ("POST", "/v1/reviews/{purchase_id}/reject"): (FEDERAL, {"reason": "x"}),
+    ("POST", "/v1/reconciliations"): (PARTNERS, checked_files.written("1", BOOKS, [], [0, 0])[0]),
+    ("GET", "/v1/reconciliations"): ({*OVERSIGHT, Role.PARTNER}, None),
+    ("GET", "/v1/reconciliations/{reconciliation_id}"): ({*OVERSIGHT, Role.PARTNER}, None),
+    ("GET", "/v1/reconciliations/{reconciliation_id}/items"): ({*OVERSIGHT, Role.PARTNER}, None),
+    ("GET", "/v1/reconciliations/{reconciliation_id}/csv"): ({*OVERSIGHT, Role.PARTNER}, None),
+    ("POST", "/v1/reconciliations/{reconciliation_id}/items/{item_id}/accept"): (FEDERAL, DAY),
+    ("POST", "/v1/reconciliations/{reconciliation_id}/items/{item_id}/dismiss"): (FEDERAL, {"reason": "x"}),
+    ("POST", "/v1/webhooks"): (PARTNERS, {"url": "http://127.0.0.1/hook", "partner": "books"}),
+    ("GET", "/v1/webhooks"): (PARTNERS, None),
+    ("GET", "/v1/webhooks/{webhook_id}"): (PARTNERS, None),
+    ("PUT", "/v1/webhooks/{webhook_id}/secret"): (PARTNERS, None),
+    ("PATCH", "/v1/webhooks/{webhook_id}"): (PARTNERS, {}),
+    ("DELETE", "/v1/webhooks/{webhook_id}"): (PARTNERS, None),
+    ("GET", "/v1/webhooks/{webhook_id}/deliveries"): (PARTNERS, None),
+    ("POST", "/v1/webhooks/{webhook_id}/redeliver"): (PARTNERS, {"since": "2021-01-01T00:00:00Z"}),
+    ("GET", "/v1/webhook-deliveries/{delivery_id}"): (PARTNERS, None),
+    ("POST", "/v1/webhook-deliveries/{delivery_id}/redeliver"): (PARTNERS, {}),
     ("GET", "/v1/balance"): ({Role.MEMBER}, None),
     ("GET", "/v1/ledger/trial-balance"): ({Role.FEDERAL_STAFF, Role.AUDITOR}, None),
     ("GET", "/v1/headline"): (OVERSEERS, None),
@@ -71,10 +114,11 @@ def test_every_route_stands_in_the_table() -> None:
 async def test_a_role_enters_the_routes_that_are_its_own_and_no_other(world: Any, role: Role | None) -> None:
     headers = world.issuer.bearer(role, member_id=uuid.uuid4(), partner="books") if role else {}
     for (method, path), (allowed, body) in ROUTES.items():
-        address = path.replace("{", "").replace("}", "").replace("campaign_id", ID)
-        address = address.replace("purchase_id", ID).replace("payout_id", ID)
+        address = re.sub(r"\{\w+_id\}", ID, path).replace("{file_number}", "1").replace("{month}", "2021-05")
+        address = address.replace("{partner}", "books")
         keys = {"Idempotency-Key": str(uuid.uuid4()), "Union-Signature": "x"} if method == "POST" else {}
-        answer = await world.client.request(method, address, json=body, headers={**headers, **keys})
+        sent: dict[str, Any] = {"content": body} if isinstance(body, bytes) else {"json": body}
+        answer = await world.client.request(method, address, headers={**headers, **keys}, **sent)
         if role is None:
             assert answer.status_code == 401, (method, path)
         elif role in allowed:
@@ -104,8 +148,8 @@ async def tree(world: Any) -> dict[str, UUID]:
     for name in ("primary", "other"):
         member_id = await world.participant(made[name])
         await world.earned(member_id, campaign)
-        payout = (await world.pay_out(member_id, 3000)).json()["payout_id"]
-        await world.bank("settle", payout)
+        payout = await world.sent(member_id, 3000)
+        assert (await world.bank("settle", payout)).status_code == 200
         made[f"member of {name}"] = member_id
     return {**made, "foreign": foreign}
 
@@ -188,3 +232,32 @@ async def test_lists_are_paged_and_filtered_by_status(world: Any, tree: dict[str
         assert following["items"] != first["items"]
         none = await world.client.get(f"/v1/{name}?status={absent}", headers=world.federal())
         assert none.json()["items"] == []
+
+
+async def test_one_partners_books_addresses_and_invoice_are_not_anothers(world: Any) -> None:
+    """Statements and payouts are cut by the member, these by the partner: what is another's is not there."""
+    for partner in ("books", "films"):
+        await world.partner(partner)
+    content, _ = checked_files.written("1", BOOKS, [], [0, 0])
+    books, films = world.as_partner("books"), world.as_partner("films")
+    assert (await world.client.post("/v1/reconciliations", content=content, headers=films)).status_code == 404
+    compared = (await world.client.post("/v1/reconciliations", content=content, headers=books)).json()
+    body = {"url": "http://127.0.0.1:9/hook"}
+    hook = (await world.client.post("/v1/webhooks", json=body, headers=books)).json()["webhook_id"]
+    paths = [f"/v1/reconciliations/{compared['reconciliation_id']}{part}" for part in ("", "/items", "/csv")] + [
+        f"/v1/webhooks/{hook}",
+        f"/v1/webhooks/{hook}/deliveries",
+        "/v1/partners/books/invoices/2021-05",
+    ]
+    for path in paths:
+        assert (await world.client.get(path, headers=books)).status_code == 200, path
+        assert (await world.client.get(path, headers=films)).status_code in (403, 404), path
+        both = world.issuer.bearer("partner", "federal_staff", partner="films")
+        assert (await world.client.get(path, headers=both)).status_code in (403, 404), path
+    for listed in ("reconciliations", "webhooks"):
+        assert (await world.client.get(f"/v1/{listed}", headers=films)).json()["items"] == []
+    for method, path in (("PUT", f"/v1/webhooks/{hook}/secret"), ("DELETE", f"/v1/webhooks/{hook}")):
+        answer = await world.client.request(method, path, headers={**films, "If-Match": '"1"'})
+        assert answer.status_code == 404
+    foreign = await world.client.post("/v1/webhooks", json={**body, "partner": "books"}, headers=films)
+    assert foreign.status_code == 403

@@ -12,8 +12,8 @@ from cryptography.x509.oid import NameOID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cards.errors import FactoryFileInvalid
 from cards.factory import Personalised, personalisation, read_response
+from common.errors import FileInvalid
 from common.sealing import certificate_of, encrypted_for
 
 NOW = datetime(2026, 11, 23, 9, 30, tzinfo=UTC)
@@ -87,12 +87,12 @@ def test_an_answer_is_read_with_its_notes() -> None:
     ],
 )
 def test_a_wrong_answer_is_refused_with_its_line(content: bytes, line: int) -> None:
-    with pytest.raises(FactoryFileInvalid) as refused:
+    with pytest.raises(FileInvalid) as refused:
         read_response(content)
     assert refused.value.extra["line"] == line
 
 
 @given(st.binary(max_size=400) | st.text(max_size=200).map(str.encode))
 def test_no_bytes_crash_the_reader(content: bytes) -> None:
-    with pytest.raises(FactoryFileInvalid):
+    with pytest.raises(FileInvalid):
         read_response(content)

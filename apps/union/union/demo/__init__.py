@@ -17,7 +17,7 @@ import typer
 from common.db import Database
 from local_stack import Stack
 from union import output, platform, stack
-from union.demo import benefits, importing, privacy, proof, reporting, summary, year
+from union.demo import benefits, bonus, importing, privacy, proof, reporting, summary, year
 from union.demo.clients import SERVICES, Apis
 from union.demo.progress import Stage
 
@@ -107,7 +107,7 @@ async def _whole_year(
         cards = await benefits.play_cards(apis, played, out / "cards", keys, stage)
     await _quiet()
     with stage.step("bonus programme: two partners, purchases, refunds, payouts"):
-        facts["cashback_played"] = await benefits.play_cashback(apis, played, dice, stage)
+        facts["cashback_played"] = await bonus.play_cashback(apis, played, dice, keys, stage)
     await _quiet()
     seconds = time.perf_counter() - begun
     after = proof.Meters()

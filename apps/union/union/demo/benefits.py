@@ -1,10 +1,7 @@
 """Cards and the bonus programme of the year, through the public APIs."""
 
 import asyncio
-import base64
-import hashlib
 import json
-import random
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -13,20 +10,15 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-
 from cards.cli import EXIT_CODES
 from cards.devices import Device
 from union.demo import plastic
 from union.demo.clients import Apis, in_parallel
 from union.demo.progress import Stage
-from union.demo.year import YEAR, Played, day
+from union.demo.year import Played
 from union_card_verifier import Bundle, KeySet, StatusList, verify
 
 GREEN, RED = EXIT_CODES["green"], EXIT_CODES["red"]
-CAMPAIGN_BUDGET = 50_000_000
-"""Kopecks of cashback that a campaign may give."""
 _HEARD_SECONDS = 2.1
 """How soon every process knows of a step and of a rotation: the refresh of the status list and of the keys."""
 ON_A_DEVICE = {
@@ -170,117 +162,3 @@ def _verify_all(codes: Sequence[str], keys: Path, statuses: Path) -> int:
 def _verify_by_command(code: str, keys: Path, statuses: Path) -> int:
     command = [sys.executable, "-m", "union", "card", "verify", code, "--jwks", str(keys)]
     return subprocess.run([*command, "--status-list", str(statuses)], capture_output=True, check=False).returncode
-
-
-async def play_cashback(apis: Apis, played: Played, dice: random.Random, stage: Stage) -> dict[str, int]:
-    """Two partners, campaigns, enrolment, clicks, purchases, confirmations, a decline, a refund, payouts."""
-    federal = apis.bearer("federal_staff")
-    campaigns: dict[str, dict[str, Any]] = {}
-    for partner, name, points in (("knigomir", "Книгомир", 500), ("shkolny-dvor", "Школьный двор", 300)):
-        url = f"https://{partner}.example/welcome"
-        body = {"partner": partner, "name": name, "hold_days": 14, "landing_url": url}
-        await apis.post("cashback", "/v1/partners", federal, body)
-        campaign = {
-            "partner": partner,
-            "title": f"{name}: осень",
-            "basis_points": points,
-            "min_basket": 50_000,
-            "cap_per_order": 100_000,
-            "tiers": [{"from_basket": 500_000, "basis_points": points + 100}],
-            "cap_per_member": 150_000,
-            "cap_period": "month",
-            "budget": CAMPAIGN_BUDGET,
-            "rounding": "floor",
-            "from_on": f"{YEAR}-01-01",
-            "to_on": f"{YEAR}-12-31",
-        }
-        campaigns[partner] = await apis.post("cashback", "/v1/campaigns", federal, campaign)
-    counts = dict.fromkeys(("enrolled", "purchases", "partly_confirmed", "declined", "refunded", "payouts"), 0)
-    cabinet = apis.bearer("internal_app")
-
-    async def take_part(item: tuple[int, str]) -> None:
-        number, member = item
-        auth = apis.bearer("member", member_id=member)
-        await apis.post("cashback", "/v1/participants", auth, {"effective_on": f"{YEAR}-08-15"})
-        counts["enrolled"] += 1
-        for purchase in range(1 + number % 2):
-            partner = sorted(campaigns)[(number + purchase) % 2]
-            on = day(dice, 9, 10)
-            # A year that is past: the cabinet's own system says when the member went to the partner.
-            visit = {
-                "member_id": member,
-                "campaign_id": campaigns[partner]["campaign_id"],
-                "clicked_at": f"{on}T10:00:00+06:00",
-            }
-            click = await apis.post("cashback", "/v1/recorded-clicks", cabinet, visit)
-            shop = apis.bearer("partner", partner=partner)
-            reported = await apis.post(
-                "cashback",
-                "/v1/purchases",
-                shop,
-                {
-                    "click_id": click["click_id"],
-                    "order": f"{partner[:2]}-{number}-{purchase}",
-                    "amount": dice.randrange(60_000, 900_000),
-                    "purchased_at": f"{on}T10:20:00+06:00",
-                },
-            )
-            counts["purchases"] += 1
-            path, later = f"/v1/purchases/{reported['purchase_id']}", {"effective_on": f"{YEAR}-11-20"}
-            if number % 12 == 11:
-                await apis.post("cashback", f"{path}/decline", shop, later)
-                counts["declined"] += 1
-                continue
-            part = {"amount": reported["amount"] // 3} if number % 8 == 3 else {}
-            confirmed = await apis.post("cashback", f"{path}/confirm", shop, {**later, **part})
-            counts["partly_confirmed"] += confirmed["status"] == "partly_confirmed"
-            if number % 10 == 5:
-                refund = {"reference": f"r-{number}-{purchase}", "amount": confirmed["amount"] // 2, **later}
-                await apis.post("cashback", f"{path}/refund", shop, refund)
-                counts["refunded"] += 1
-        available = (await apis.get("cashback", "/v1/balance", auth))["available"]
-        if available >= 10_000 and number % 2 == 0:
-            wanted = {"amount": available, "effective_on": f"{YEAR}-12-10"}
-            payout = await apis.post("cashback", "/v1/payouts", auth, wanted)
-            settled = {"effective_on": f"{YEAR}-12-14"}
-            await apis.post("cashback", f"/v1/payouts/{payout['payout_id']}/settle", federal, settled)
-            counts["payouts"] += 1
-
-    with stage.bar("participants and their purchases", len(played.bonus)) as done:
-        await in_parallel(list(enumerate(played.bonus)), take_part, workers=6, done=done)
-    counts |= await _signed_file(apis, sorted(campaigns)[0])
-    trial = {
-        **{name: campaign[name] for name in ("partner", "title", "min_basket", "from_on", "to_on")},
-        "basis_points": 1000,
-        "purchased_from": f"{YEAR}-01-01",
-        "purchased_to": f"{YEAR}-12-31",
-    }
-    tried = await apis.post("cashback", "/v1/campaign-trials", federal, trial)
-    return {**counts, "tried_on_past_purchases": tried["purchases"]}
-
-
-async def _signed_file(apis: Apis, partner: str) -> dict[str, int]:
-    """The partner's file of the year tells all of it once more: everything is known, nothing is counted twice."""
-    shop = apis.bearer("partner", partner=partner)
-    known = await apis.pages("cashback", "/v1/purchases", shop)
-    rows = ["what,order,line,version,click_id,amount,basket,purchased_at,effective_on"]
-    rows += [
-        f"reported,{row['order']},{row['line']},1,{row['click_id']},{row['reported']},,{row['purchased_at']},"
-        for row in known
-    ]
-    content = "\n".join([*rows, f"total,{len(known)},{sum(row['reported'] for row in known)}"]).encode()
-    key = Ed25519PrivateKey.generate()
-    public = key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
-    body = {"public_key": base64.b64encode(public).decode()}
-    await apis.post("cashback", f"/v1/partners/{partner}/file-key", apis.bearer("federal_staff"), body)
-    signature = base64.b64encode(key.sign(hashlib.sha256(content).digest())).decode()
-    answer = await apis.send(
-        "cashback",
-        "POST",
-        f"/v1/purchase-files?day={YEAR}-12-31",
-        shop,
-        content=content,
-        headers={"Union-Signature": signature, "Content-Type": "text/csv"},
-    )
-    taken = answer.json()
-    return {"lines_of_file": taken["lines"], "known_before": taken["repeated"]}

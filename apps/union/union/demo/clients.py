@@ -20,6 +20,8 @@ SERVICES = ("registry", "cards", "cashback", "reports")
 class Refused(RuntimeError):
     """An API refused what the demonstration expected it to do."""
 
+    problem: dict[str, Any]
+
 
 @dataclass
 class Apis:
@@ -70,10 +72,12 @@ class Apis:
         )
         if answer.is_error:
             problem = answer.json() if "json" in answer.headers.get("content-type", "") else {}
-            raise Refused(
+            refusal = Refused(
                 f"{method} {service}{path}: {answer.status_code} {problem.get('code', '')} {problem.get('detail', '')}"
                 f" {problem.get('errors', '')}"
             )
+            refusal.problem = problem
+            raise refusal
         return answer
 
     async def post(self, service: str, path: str, auth: dict[str, str] | None, body: Any = None) -> Any:

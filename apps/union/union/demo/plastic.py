@@ -5,7 +5,7 @@ from typing import Any
 
 import httpx
 
-from union import factory
+from union import receivers
 from union.demo.clients import Apis
 
 
@@ -18,17 +18,19 @@ async def play_batch(apis: Apis, region: str, organisation: str, keys: Path) -> 
     for step in ("approve", "send"):
         await apis.post("cards", f"{path}/{step}", office)
     sealed = (await apis.send("cards", "GET", f"{path}/personalisation-file", office)).content
-    _, *printed, _ = factory.opened(keys, sealed)
+    _, *printed, _ = receivers.opened(keys, receivers.FACTORY, sealed)
     serials = [line[1] for line in printed]
     spoiled, made = serials[:1], serials[1:]
     for number, words in enumerate(
         (
-            [(serial, "spoiled") for serial in spoiled] + [(serial, "produced") for serial in made],
-            [(serial, "dispatched") for serial in made],
+            [(serial, "spoiled", "") for serial in spoiled] + [(serial, "produced", "") for serial in made],
+            [(serial, "dispatched", "") for serial in made],
         ),
         start=1,
     ):
-        await _upload(apis, f"{path}/factory-responses", office, factory.answer(batch["reference"], number, words))
+        await _upload(
+            apis, f"{path}/factory-responses", office, receivers.answer(batch["reference"], number, words)
+        )
     await apis.post("cards", f"{path}/delivered", staff, {})
     await apis.post("cards", f"{path}/hand-over", staff, {"receipt": "1"})
     report = await apis.get("cards", f"{path}/reconciliation", office)

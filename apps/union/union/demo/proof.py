@@ -146,6 +146,8 @@ async def checks(apis: Apis, facts: dict[str, Any]) -> list[Check]:
         Check("ledger sums to zero", trial["total"] == 0, f"{trial['total']} kopecks"),
         await _ledger_verified(),
         _file_counted_nothing_twice(facts["cashback_played"]),
+        _partners_books_agree(facts["cashback_played"]),
+        _sandbox_moves_no_money(facts["cashback_played"]),
         Check("memory of all processes < 2 GiB", memory["mib"] < 2048, f"{memory['mib']:.0f} MiB"),
     ]
 
@@ -161,6 +163,19 @@ async def _ledger_verified() -> Check:
 def _file_counted_nothing_twice(played: dict[str, int]) -> Check:
     lines, known = played["lines_of_file"], played["known_before"]
     return Check("a partner's signed file counts nothing twice", 0 < lines == known, f"{known} of {lines} known")
+
+
+def _partners_books_agree(played: dict[str, int]) -> Check:
+    lines, differ = played["lines_reconciled"], played["lines_that_differ"]
+    return Check(
+        "partners' books agree with ours to the kopeck", lines > 0 == differ, f"{differ} of {lines} differ"
+    )
+
+
+def _sandbox_moves_no_money(played: dict[str, Any]) -> Check:
+    tried = played["sandbox"]
+    holds = tried["cashback"] > 0 == tried["lines_of_the_ledger_moved"]
+    return Check("the sandbox pays no money", holds, f"{tried['cashback']} kopecks of none tried")
 
 
 def _flow(flows: list[tuple[str, str, int, int]], waiting: int) -> str:

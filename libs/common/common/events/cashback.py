@@ -11,6 +11,8 @@ SOURCE = "urn:union:cashback"
 PARTICIPANTS = Topic("cashback.participant.v1", owner="cashback")
 PURCHASES = Topic("cashback.purchase.v1", owner="cashback")
 PAYOUTS = Topic("cashback.payout.v1", owner="cashback")
+TO_PARTNER = Topic("partner.{partner}.cashback.v1", owner="cashback")
+"""A template; `TO_PARTNER.of("books")` is what one partner is told, and nobody else may read."""
 LEDGER = Topic("cashback.ledger.v1", owner="cashback", compacted=False, retention_days=3650)
 
 
@@ -112,6 +114,35 @@ PURCHASE_EVENTS: tuple[type[PurchaseEvent], ...] = (
 )
 
 
+class PartnerPurchaseChanged(Event):
+    """To the partner at which it was made: a purchase was reported, resolved, refunded, held for review or released.
+
+    Its buyer is a pseudonym that is another one at every partner; nothing else of a person is in it.
+    """
+
+    event_type: ClassVar[str] = "cashback.partner_purchase_changed.v1"
+    topic: ClassVar[Topic] = TO_PARTNER
+    source: ClassVar[str] = SOURCE
+    key_field: ClassVar[str] = "purchase_id"
+
+    purchase_id: UUID
+    order: str
+    line: int
+    click_id: UUID
+    buyer: str
+    campaign_id: UUID
+    status: Literal["pending", "confirmed", "partly_confirmed", "declined", "refunded"]
+    held: bool
+    """It waits for a review, and a confirmation is refused until then."""
+    amount: int
+    """Kopecks paid to the partner, less what was refunded."""
+    cashback: int
+    """Kopecks of cashback on that amount, which the partner owes once it is confirmed."""
+
+
+PayoutStatus = Literal["requested", "approved", "declined", "sent", "unknown", "settled", "failed", "returned"]
+
+
 class PayoutEvent(Event):
     """A payout to a member."""
 
@@ -121,7 +152,7 @@ class PayoutEvent(Event):
 
     payout_id: UUID
     member_id: UUID
-    status: Literal["requested", "settled", "failed"]
+    status: PayoutStatus
     amount: int
     """Kopecks."""
 
@@ -132,6 +163,30 @@ class PayoutRequested(PayoutEvent):
     event_type: ClassVar[str] = "cashback.payout_requested.v1"
 
 
+class PayoutApproved(PayoutEvent):
+    """It may be sent to the bank; above a limit two people have said so."""
+
+    event_type: ClassVar[str] = "cashback.payout_approved.v1"
+
+
+class PayoutDeclined(PayoutEvent):
+    """It was not approved, or its member called it off: the money is the member's available balance again."""
+
+    event_type: ClassVar[str] = "cashback.payout_declined.v1"
+
+
+class PayoutSent(PayoutEvent):
+    """It is in a file for the bank."""
+
+    event_type: ClassVar[str] = "cashback.payout_sent.v1"
+
+
+class PayoutUnknown(PayoutEvent):
+    """The bank has not said what became of it: it is neither paid again nor given back before the bank has."""
+
+    event_type: ClassVar[str] = "cashback.payout_unknown.v1"
+
+
 class PayoutSettled(PayoutEvent):
     """The payout reached the member."""
 
@@ -139,12 +194,27 @@ class PayoutSettled(PayoutEvent):
 
 
 class PayoutFailed(PayoutEvent):
-    """The money is the member's available balance again."""
+    """The bank has refused: the money is the member's available balance again."""
 
     event_type: ClassVar[str] = "cashback.payout_failed.v1"
 
 
-PAYOUT_EVENTS: tuple[type[PayoutEvent], ...] = (PayoutRequested, PayoutSettled, PayoutFailed)
+class PayoutReturned(PayoutEvent):
+    """The bank brought back what it had paid: the money is the member's available balance again."""
+
+    event_type: ClassVar[str] = "cashback.payout_returned.v1"
+
+
+PAYOUT_EVENTS: tuple[type[PayoutEvent], ...] = (
+    PayoutRequested,
+    PayoutApproved,
+    PayoutDeclined,
+    PayoutSent,
+    PayoutUnknown,
+    PayoutSettled,
+    PayoutFailed,
+    PayoutReturned,
+)
 
 
 class LedgerSealed(Event):
@@ -165,4 +235,10 @@ class LedgerSealed(Event):
     """Hexadecimal Ed25519 over `union-ledger-checkpoint`, day, sequence and digest, each with a line feed behind it."""
 
 
-EVENTS: tuple[type[Event], ...] = (*PARTICIPANT_EVENTS, *PURCHASE_EVENTS, *PAYOUT_EVENTS, LedgerSealed)
+EVENTS: tuple[type[Event], ...] = (
+    *PARTICIPANT_EVENTS,
+    *PURCHASE_EVENTS,
+    *PAYOUT_EVENTS,
+    PartnerPurchaseChanged,
+    LedgerSealed,
+)

@@ -14,7 +14,6 @@ from cards.commands.making import CardTerms, Order, make_cards, take_step
 from cards.errors import (
     BatchTooLarge,
     CardsNotInBatch,
-    FactoryFileInvalid,
     MembersNotEligible,
     NothingToOrder,
     ResponseOutOfTurn,
@@ -33,7 +32,7 @@ from cards.models import (
 )
 from cards.numbers import batch_reference
 from common.auth import Principal, second_person, subtree
-from common.errors import NotFound
+from common.errors import FileInvalid, NotFound
 from common.events import cards as events
 from common.outbox import publish
 
@@ -156,16 +155,14 @@ async def take_response(
         raise ResponseOutOfTurn(expected)
     rules.check_takes_responses(batch)
     if response.reference != batch.reference:
-        raise FactoryFileInvalid(1, "it answers another batch.")
+        raise FileInvalid(1, "it answers another batch.")
     pieces = {plastic.serial: (plastic, card) for plastic, card in await _pieces(session, batch_id)}
     for answer in response.answers:
         plastic, card = pieces.get(answer.serial, (None, None))
         if plastic is None or card is None:
-            raise FactoryFileInvalid(answer.line, "this serial is not of the batch.")
+            raise FileInvalid(answer.line, "this serial is not of the batch.")
         if answer.answer not in rules.STAGE_FOLLOWERS.get(plastic.stage, ()):
-            raise FactoryFileInvalid(
-                answer.line, f"the card is {plastic.stage} and cannot become {answer.answer}."
-            )
+            raise FileInvalid(answer.line, f"the card is {plastic.stage} and cannot become {answer.answer}.")
         plastic.stage, plastic.note, plastic.changed_at = answer.answer, answer.note or plastic.note, now
         if answer.answer == "spoiled":
             batch.spoiled += 1

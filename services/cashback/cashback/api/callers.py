@@ -7,6 +7,7 @@ from uuid import UUID
 from fastapi import Depends, Request
 
 from cashback.config import CashbackSettings
+from cashback.policy import Policy, policy_of
 from common.auth import STAFF, Principal, Role, require
 from common.errors import Forbidden
 
@@ -44,6 +45,13 @@ def settings_of(request: Request) -> CashbackSettings:
 
 
 SettingsDep = Annotated[CashbackSettings, Depends(settings_of)]
+
+
+def policy_dep(settings: SettingsDep) -> Policy:
+    return policy_of(settings)
+
+
+PolicyDep = Annotated[Policy, Depends(policy_dep)]
 
 
 def member_of(principal: Principal) -> UUID:

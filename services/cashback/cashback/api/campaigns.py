@@ -7,10 +7,11 @@ from uuid import UUID
 from fastapi import Query, Response
 
 from cashback import queries
-from cashback import schemas as s
 from cashback.api.callers import Anyone, Federal, Overseer, now
 from cashback.commands import campaigns, trials
 from cashback.models import CampaignTerms
+from cashback.schemas import campaigns as s
+from cashback.schemas.base import PartnerCode
 from common.app import router as kernel_router
 from common.auth import STAFF, Principal, Role
 from common.errors import NotFound
@@ -60,7 +61,7 @@ async def try_terms(body: s.TrialRequest, session: SessionDep, _principal: Feder
 
 @router.post("/partners/{partner}/file-key")
 async def set_file_key(
-    partner: s.PartnerCode, body: s.FileKeyRequest, session: SessionDep, _principal: Federal
+    partner: PartnerCode, body: s.FileKeyRequest, session: SessionDep, _principal: Federal
 ) -> s.PartnerView:
     """The key that the partner's daily files are signed with, from now on."""
     row = await campaigns.set_file_key(session, partner, body.public_key)

@@ -5,8 +5,8 @@ from typing import Annotated
 from fastapi import Depends
 
 from cashback import queries
-from cashback import schemas as s
 from cashback.api.callers import Overseer
+from cashback.schemas import figures as s
 from common.app import router as kernel_router
 from common.auth import Principal, Role, require
 from common.http import ReadSessionDep

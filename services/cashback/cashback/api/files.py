@@ -6,9 +6,9 @@ from typing import Annotated
 from fastapi import Header, Query, Request, Response
 
 from cashback import queries
-from cashback import schemas as s
-from cashback.api.callers import AnyPartner, PartnerOrFederal, SettingsDep, now, partner_of
+from cashback.api.callers import AnyPartner, PartnerOrFederal, PolicyDep, now, partner_of
 from cashback.commands import files
+from cashback.schemas import purchases as s
 from common.app import router as kernel_router
 from common.http import Page, PageDep, ReadSessionDep, SessionDep
 
@@ -28,7 +28,7 @@ async def take_file(
     request: Request,
     response: Response,
     session: SessionDep,
-    settings: SettingsDep,
+    policy: PolicyDep,
     principal: AnyPartner,
     signature: Annotated[
         str,
@@ -45,7 +45,7 @@ async def take_file(
     What was refused is told by GET /v1/refused-reports; send it again when its cause is gone.
     """
     row, is_new = await files.take_file(
-        session, partner_of(principal), day, part, await request.body(), signature, settings.click_days, now()
+        session, partner_of(principal), day, part, await request.body(), signature, policy, now()
     )
     if not is_new:
         response.status_code = 200

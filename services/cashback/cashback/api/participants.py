@@ -1,18 +1,28 @@
 """Members in the programme: enrolment, clicks, balances, payouts."""
 
 from datetime import datetime
-from typing import Literal
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 from uuid import UUID
 
 from fastapi import Response
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from cashback import queries
-from cashback import schemas as s
-from cashback.api.callers import AnyMember, App, Federal, MemberOrOverseer, SettingsDep, member_of, now
-from cashback.commands import participation, payouts
-from cashback.models import Payout
+from cashback import keys, queries
+from cashback.api.callers import (
+    AnyMember,
+    AnyPartner,
+    App,
+    MemberOrOverseer,
+    PolicyDep,
+    SettingsDep,
+    member_of,
+    now,
+    partner_of,
+)
+from cashback.commands import participation
+from cashback.models import Click
+from cashback.policy import Policy
+from cashback.schemas import participants as s
 from common.app import router as kernel_router
 from common.http import Page, PageDep, ReadSessionDep, SessionDep, etag
 
@@ -39,71 +49,49 @@ async def list_participants(
 
 
 @router.post("/clicks", status_code=201)
-async def click(body: s.ClickRequest, session: SessionDep, principal: AnyMember) -> s.ClickView:
+async def click(body: s.ClickRequest, session: SessionDep, policy: PolicyDep, principal: AnyMember) -> s.ClickView:
     """Go to a partner: purchases there earn by the campaign's present terms. The time is ours, not the caller's."""
     moment = now()
-    return await _clicked(session, member_of(principal), body.campaign_id, moment, moment)
+    return await _clicked(session, member_of(principal), body, moment, moment, policy)
 
 
 @router.post("/recorded-clicks", status_code=201)
-async def record_click(body: s.RecordedClickRequest, session: SessionDep, _principal: App) -> s.ClickView:
+async def record_click(
+    body: s.RecordedClickRequest, session: SessionDep, policy: PolicyDep, _principal: App
+) -> s.ClickView:
     """A member's way to a partner that another system of the union recorded, when it did: of a past year, say."""
-    return await _clicked(session, body.member_id, body.campaign_id, body.clicked_at, now())
+    return await _clicked(session, body.member_id, body, body.clicked_at, now(), policy)
+
+
+@router.post("/sandbox-clicks", status_code=201)
+async def sandbox_click(body: s.SandboxClickRequest, session: SessionDep, principal: AnyPartner) -> s.ClickView:
+    """The way of a made-up buyer to a partner in the sandbox: what follows goes as with a member, for no money."""
+    moment = now()
+    row, landing_url = await participation.record_sandbox_click(
+        session, partner_of(principal), body.campaign_id, body.buyer, body.clicked_at or moment, moment
+    )
+    return _way(row, landing_url)
 
 
 async def _clicked(
-    session: AsyncSession, member_id: UUID, campaign_id: UUID, clicked_at: datetime, moment: datetime
+    session: AsyncSession,
+    member_id: UUID,
+    body: s.ClickRequest | s.RecordedClickRequest,
+    clicked_at: datetime,
+    moment: datetime,
+    policy: Policy,
 ) -> s.ClickView:
-    row, landing_url = await participation.record_click(session, member_id, campaign_id, clicked_at, moment)
+    device = keys.device(policy.pairwise_key, body.device) if body.device else None
+    row, landing_url = await participation.record_click(
+        session, member_id, body.campaign_id, clicked_at, moment, device
+    )
+    return _way(row, landing_url)
+
+
+def _way(row: Click, landing_url: str) -> s.ClickView:
     address = urlsplit(landing_url)
     query = urlencode([*parse_qsl(address.query, keep_blank_values=True), ("click_id", str(row.click_id))])
     return s.ClickView(click_id=row.click_id, url=urlunsplit(address._replace(query=query)))
-
-
-@router.post("/payouts", status_code=201)
-async def request_payout(
-    body: s.PayoutRequest,
-    response: Response,
-    session: SessionDep,
-    settings: SettingsDep,
-    principal: AnyMember,
-) -> s.PayoutView:
-    payout = await payouts.request_payout(
-        session,
-        member_of(principal),
-        body.amount,
-        body.effective_on,
-        settings.payout_minimum,
-        settings.payable_days,
-        now(),
-    )
-    return _payout(response, payout)
-
-
-@router.get("/payouts")
-async def list_payouts(
-    page: PageDep,
-    session: ReadSessionDep,
-    principal: MemberOrOverseer,
-    status: Literal["requested", "settled", "failed"] | None = None,
-) -> Page[s.PayoutView]:
-    rows, cursor = await queries.payouts(session, principal, status, page)
-    return Page(items=[s.PayoutView(**row.model_dump()) for row in rows], next_cursor=cursor)
-
-
-@router.post("/payouts/{payout_id}/settle")
-async def settle_payout(
-    payout_id: UUID, body: s.SettleRequest, response: Response, session: SessionDep, _principal: Federal
-) -> s.PayoutView:
-    return _payout(response, await payouts.settle_payout(session, payout_id, body.effective_on, now()))
-
-
-@router.post("/payouts/{payout_id}/fail")
-async def fail_payout(
-    payout_id: UUID, body: s.FailRequest, response: Response, session: SessionDep, _principal: Federal
-) -> s.PayoutView:
-    payout = await payouts.fail_payout(session, payout_id, body.reason, body.effective_on, now())
-    return _payout(response, payout)
 
 
 @router.get("/balance")
@@ -111,8 +99,3 @@ async def read_balance(session: ReadSessionDep, settings: SettingsDep, principal
     member_id = member_of(principal)
     balance = await queries.balance(session, member_id, settings.payable_days)
     return s.BalanceView(member_id=member_id, **vars(balance))
-
-
-def _payout(response: Response, payout: Payout) -> s.PayoutView:
-    response.headers["ETag"] = etag(payout.version)
-    return s.PayoutView(**payout.model_dump())

@@ -5,12 +5,12 @@ from uuid import UUID
 
 from fastapi import Request, Response
 
-from cashback import keys, queries
-from cashback import schemas as s
-from cashback.api.callers import AnyPartner, PurchaseReader, SettingsDep, now, partner_of
+from cashback import keys, queries, rules
+from cashback.api.callers import AnyPartner, PolicyDep, PurchaseReader, now, partner_of
 from cashback.commands import purchases
 from cashback.commands.reports import Report
 from cashback.models import Purchase
+from cashback.schemas import purchases as s
 from common.app import router as kernel_router
 from common.auth import Role
 from common.http import Page, PageDep, ReadSessionDep, SessionDep, etag
@@ -24,14 +24,12 @@ async def report_purchase(
     request: Request,
     response: Response,
     session: SessionDep,
-    settings: SettingsDep,
+    policy: PolicyDep,
     principal: AnyPartner,
 ) -> s.PartnerPurchaseView:
     """Report a line of an order. The same line again gets the first answer, with status 200."""
     report = Report(**body.model_dump())
-    purchase, is_new = await purchases.report_purchase(
-        session, partner_of(principal), report, settings.click_days, now()
-    )
+    purchase, is_new = await purchases.report_purchase(session, partner_of(principal), report, policy, now())
     if not is_new:
         response.status_code = 200
     return _to_partner(request, response, purchase)
@@ -66,11 +64,12 @@ async def confirm_purchase(
     request: Request,
     response: Response,
     session: SessionDep,
+    policy: PolicyDep,
     principal: AnyPartner,
 ) -> s.PartnerPurchaseView:
     """In whole or in part, once, and not before the hold is over by `effective_on`. Again: the first answer."""
     purchase = await purchases.resolve_purchase(
-        session, partner_of(principal), purchase_id, "confirmed", body.effective_on, now(), body.amount
+        session, partner_of(principal), purchase_id, "confirmed", body.effective_on, policy, now(), body.amount
     )
     return _to_partner(request, response, purchase)
 
@@ -82,11 +81,12 @@ async def decline_purchase(
     request: Request,
     response: Response,
     session: SessionDep,
+    policy: PolicyDep,
     principal: AnyPartner,
 ) -> s.PartnerPurchaseView:
     """A pending purchase earns nothing, whole. Again: the first answer."""
     purchase = await purchases.resolve_purchase(
-        session, partner_of(principal), purchase_id, "declined", body.effective_on, now()
+        session, partner_of(principal), purchase_id, "declined", body.effective_on, policy, now()
     )
     return _to_partner(request, response, purchase)
 
@@ -98,6 +98,7 @@ async def refund_purchase(
     request: Request,
     response: Response,
     session: SessionDep,
+    policy: PolicyDep,
     principal: AnyPartner,
 ) -> s.PartnerPurchaseView:
     """Goods came back after confirmation, in part or in whole; the cashback is taken back pro rata."""
@@ -107,6 +108,7 @@ async def refund_purchase(
         purchase_id,
         "refunded",
         body.effective_on,
+        policy,
         now(),
         body.amount,
         body.reference,
@@ -115,8 +117,9 @@ async def refund_purchase(
 
 
 def _fields(purchase: Purchase, *more: str) -> dict[str, Any]:
-    wanted = {*s.PurchaseFields.model_fields, *more} - {"order"}
-    return {**purchase.model_dump(include=wanted), "order": purchase.order_number}
+    wanted = {*s.PurchaseFields.model_fields, *more} - {"order", "held"}
+    held = purchase.review == rules.WAITING and purchase.status == rules.PENDING
+    return {**purchase.model_dump(include=wanted), "order": purchase.order_number, "held": held}
 
 
 def _partner_view(request: Request, purchase: Purchase) -> s.PartnerPurchaseView:

@@ -17,8 +17,10 @@ from cashback.rules import rewards
 from common.errors import NotFound
 
 
-async def add_partner(session: AsyncSession, partner: str, name: str, hold_days: int, landing_url: str) -> Partner:
-    row = Partner(partner=partner, name=name, hold_days=hold_days, landing_url=landing_url)
+async def add_partner(
+    session: AsyncSession, partner: str, name: str, hold_days: int, landing_url: str, mode: str = "live"
+) -> Partner:
+    row = Partner(partner=partner, name=name, hold_days=hold_days, landing_url=landing_url, mode=mode)
     added = await session.execute(
         insert(Partner).values(row.model_dump()).on_conflict_do_nothing().returning(col(Partner.partner))
     )
@@ -40,7 +42,8 @@ async def add_campaign(
     session: AsyncSession, partner: str, terms: dict[str, Any], budget: int | None, now: datetime
 ) -> tuple[Campaign, CampaignTerms]:
     """Open a campaign under its first terms and set its budget aside."""
-    if await session.get(Partner, partner) is None:
+    shop = await session.get(Partner, partner)
+    if shop is None:
         raise NotFound("partner", partner)
     campaign = Campaign(campaign_id=uuid7(), partner=partner, status="open", budget=budget, version=1)
     first = CampaignTerms(campaign_id=campaign.campaign_id, version=1, **terms)
@@ -48,7 +51,7 @@ async def add_campaign(
     session.add(campaign)
     await session.flush()
     session.add(first)
-    await ledger.post(session, _budget_entry(campaign, budget or 0, now))
+    await ledger.post(session, _budget_entry(campaign, shop, budget or 0, now))
     return campaign, first
 
 
@@ -81,22 +84,25 @@ async def _change_budget(session: AsyncSession, campaign: Campaign, budget: int 
         return
     if budget is None or campaign.budget is None:
         raise TermsInvalid("A campaign has a budget from its beginning or never; make a new campaign instead.")
-    left, allocation = _budget_accounts(campaign.campaign_id)
+    shop = await session.get_one(Partner, campaign.partner)
+    left, allocation = _budget_accounts(campaign, shop)
     balances = await ledger.hold(session, (left, allocation))
     reserved = campaign.budget - balances[left]
     if budget < reserved:
         raise BudgetBelowReserved(reserved)
-    entry = _budget_entry(campaign, budget - campaign.budget, now)
+    entry = _budget_entry(campaign, shop, budget - campaign.budget, now)
     campaign.budget = budget
     await ledger.post(session, entry)
 
 
-def _budget_accounts(campaign_id: UUID) -> tuple[Ref, Ref]:
-    return Ref(Kind.CAMPAIGN_BUDGET, str(campaign_id)), Ref(Kind.CAMPAIGN_ALLOCATION, str(campaign_id))
+def _budget_accounts(campaign: Campaign, shop: Partner) -> tuple[Ref, Ref]:
+    owner = str(campaign.campaign_id)
+    currency = ledger.NO_WORTH if shop.mode == "sandbox" else ledger.RUB
+    return Ref(Kind.CAMPAIGN_BUDGET, owner, currency), Ref(Kind.CAMPAIGN_ALLOCATION, owner, currency)
 
 
-def _budget_entry(campaign: Campaign, amount: int, now: datetime) -> Entry:
-    left, allocation = _budget_accounts(campaign.campaign_id)
+def _budget_entry(campaign: Campaign, shop: Partner, amount: int, now: datetime) -> Entry:
+    left, allocation = _budget_accounts(campaign, shop)
     return Entry(
         "budget",
         f"campaign:{campaign.campaign_id}:budget:{campaign.version}",

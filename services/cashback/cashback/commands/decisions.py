@@ -10,16 +10,20 @@ from uuid_utils.compat import uuid7
 from cashback import rules
 from cashback.commands.movements import PurchaseAccounts, netting
 from cashback.commands.reports import Key, Line, Report, Source
+from cashback.commands.telling import as_told
 from cashback.errors import BudgetSpent, NotParticipating, PurchaseUnknown, ReportedOtherwise
 from cashback.ledger import Entry, Ref
-from cashback.models import CampaignTerms, Purchase, Refund
-from cashback.rules import rewards
+from cashback.models import CampaignTerms, FraudHit, Purchase, Refund
+from cashback.policy import Policy
+from cashback.rules import fraud, rewards
 from cashback.rules.rewards import Cap
 from common.errors import NotFound
 from common.events.base import Event
 from common.events.cashback import (
+    PartnerPurchaseChanged,
     PurchaseConfirmed,
     PurchaseDeclined,
+    PurchaseEvent,
     PurchasePartlyConfirmed,
     PurchaseRefunded,
     PurchaseReported,
@@ -37,6 +41,10 @@ class Clicked:
     """Of the purchase."""
     takes_part: bool
     """Whether the member took part on the day of the purchase."""
+    card_id: UUID | None
+    device: bytes | None
+    related: bool
+    """Whether the member is one of the partner's own people."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +55,7 @@ class Subject:
     terms: CampaignTerms
     caps: tuple[Cap, ...]
     accounts: PurchaseAccounts
+    sandbox: bool
     clicked: Clicked | None
     """None for a purchase that is known already."""
 
@@ -82,7 +91,7 @@ class Decisions:
 
     partner: str
     source: Source
-    click_days: int
+    policy: Policy
     now: datetime
     subjects: Mapping[Line, Sequence[Subject]]
     """One for a known purchase, else one for each click that is named."""
@@ -91,6 +100,7 @@ class Decisions:
     balances: dict[Ref, int]
     accruals: dict[UUID, UUID]
     """The accrual's entry of each purchase that may be declined."""
+    watch: fraud.Watch = field(default_factory=fraud.Watch)
     before: dict[UUID, int] = field(default_factory=dict)
     """The versions of changed purchases as they were locked."""
     made: list[Purchase] = field(default_factory=list)
@@ -100,6 +110,10 @@ class Decisions:
     """Of the purchases made in this batch."""
     entries: list[Entry] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
+    """To the union's own services; none of the sandbox."""
+    told: list[PartnerPurchaseChanged] = field(default_factory=list)
+    """To the partner."""
+    hits: list[FraudHit] = field(default_factory=list)
     changed_caps: set[str] = field(default_factory=set)
 
     def take(self, report: Report) -> Purchase:
@@ -138,7 +152,7 @@ class Decisions:
         subject, clicked = self._clicked(report, report.purchased_at.date())
         terms, day = subject.terms, clicked.day
         rules.check_moment_not_future(report.purchased_at, self.now)
-        rules.check_click_valid(clicked.clicked_at, report.purchased_at, self.click_days)
+        rules.check_click_valid(clicked.clicked_at, report.purchased_at, self.policy.click_days)
         rewards.check_window(terms, day)
         if not clicked.takes_part:
             raise NotParticipating(day)
@@ -169,8 +183,17 @@ class Decisions:
             explanation=russian,
             explanation_en=english,
             recorded_at=self.now,
+            review="none",
             version=1,
         )
+        buyer = fraud.Buyer(
+            subject.member_id, self.partner, clicked.card_id, clicked.device, clicked.related, clicked.clicked_at
+        )
+        for hit in self.watch.hits(buyer, purchase.purchased_at, earned):
+            purchase.review = rules.WAITING
+            self.hits.append(
+                FraudHit(hit_id=uuid7(), purchase_id=purchase.purchase_id, hit_at=self.now, **vars(hit))
+            )
         self.purchases[report.of] = purchase
         self.chosen[report.of] = subject
         self.made.append(purchase)
@@ -186,7 +209,7 @@ class Decisions:
                 entry_id=entry_id,
             )
         )
-        self.events.append(PurchaseReported(**purchase.public_state(day)))
+        self._tell(PurchaseReported, purchase, subject, day)
         return purchase
 
     def _clicked(self, report: Report, day: date) -> tuple[Subject, Clicked]:
@@ -220,12 +243,13 @@ class Decisions:
                 ],
             )
         )
-        self._book(netting(purchase.member_id, _reference(purchase, "netted"), kept, self.balances, day))
+        currency = accounts.available.currency
+        reference = _reference(purchase, "netted")
+        self._book(netting(purchase.member_id, reference, kept, self.balances, day, currency))
         self._use_caps(subject, kept - purchase.cashback)
         self._change(purchase, rules.CONFIRMED if whole else rules.PARTLY_CONFIRMED, amount, kept)
         purchase.resolved_on = day
-        event = PurchaseConfirmed if whole else PurchasePartlyConfirmed
-        self.events.append(event(**purchase.public_state(day)))
+        self._tell(PurchaseConfirmed if whole else PurchasePartlyConfirmed, purchase, subject, day)
 
     def _decline(self, purchase: Purchase, report: Report) -> None:
         day = _day(report)
@@ -245,7 +269,7 @@ class Decisions:
         self._use_caps(subject, -purchase.cashback)
         self._change(purchase, rules.DECLINED, 0, 0)
         purchase.resolved_on = day
-        self.events.append(PurchaseDeclined(**purchase.public_state(day)))
+        self._tell(PurchaseDeclined, purchase, subject, day)
 
     def _refund(self, purchase: Purchase, report: Report) -> None:
         """Take back the cashback on returned goods, from what is available, else as the member's debt."""
@@ -283,7 +307,12 @@ class Decisions:
         self._use_caps(subject, -taken)
         status = purchase.status if left else rules.REFUNDED
         self._change(purchase, status, left, purchase.cashback - taken)
-        self.events.append(PurchaseRefunded(**purchase.public_state(day)))
+        self._tell(PurchaseRefunded, purchase, subject, day)
+
+    def _tell(self, event: type[PurchaseEvent], purchase: Purchase, subject: Subject, day: date) -> None:
+        if not subject.sandbox:
+            self.events.append(event(**purchase.public_state(day)))
+        self.told.append(as_told(purchase, self.policy.pairwise_key, day))
 
     def _book(self, entry: Entry) -> None:
         """The entry is to be posted; what follows in this batch is decided on the balances after it."""

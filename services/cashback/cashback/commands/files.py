@@ -27,7 +27,8 @@ from cashback.commands.intake import take_reports
 from cashback.commands.reports import Report, Source, Told
 from cashback.errors import FileKeyMissing, FileSignatureWrong, FileTakenOtherwise, FileUnreadable
 from cashback.models import Partner, PurchaseFile, RefusedReport
-from cashback.schemas import ReportLine
+from cashback.policy import Policy
+from cashback.schemas.purchases import ReportLine
 from common.errors import NotFound
 
 COLUMNS = tuple(ReportLine.model_fields)
@@ -84,7 +85,7 @@ async def take_file(
     part: int,
     content: bytes,
     signature: str,
-    click_days: int,
+    policy: Policy,
     now: datetime,
 ) -> tuple[PurchaseFile, bool]:
     """Take a signed file, once; returns what came of it, and False when it was taken before."""
@@ -102,7 +103,7 @@ async def take_file(
     reports = read_file(content)
     for start in range(0, len(reports), _BATCH):
         batch = reports[start : start + _BATCH]
-        told += await take_reports(session, partner, batch, "file", click_days, now)
+        told += await take_reports(session, partner, batch, "file", policy, now)
     keep_refusals(session, partner, "file", told, now)
     counts = Counter("refused" if one.refusal else "repeated" if one.repeated else "taken" for one in told)
     row = PurchaseFile(

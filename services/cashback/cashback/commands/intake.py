@@ -1,7 +1,7 @@
 """Taking partners' reports in sets: one look-up, one lock, one write of each kind for a whole batch.
 
 Behind the API, the partners' topics and the daily files. Locks are taken in one order by everybody: purchases,
-caps, accounts, each of them sorted; so batches that meet wait for each other and never crosswise.
+caps, devices, accounts, each of them sorted; so batches that meet wait for each other and never crosswise.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,11 +10,12 @@ from datetime import datetime
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from cashback import ledger
-from cashback.commands import rows
+from cashback.commands import rows, watching
 from cashback.commands.decisions import Decisions, Taken, as_it_stood
 from cashback.commands.reports import Key, Line, Report, Source, Told
 from cashback.errors import ReportOvertaken, ReportTakenOtherwise
 from cashback.models import Purchase
+from cashback.policy import Policy
 from common.errors import BusinessError
 
 _ATTEMPTS = 5
@@ -29,7 +30,7 @@ async def take_reports(
     partner: str,
     reports: Sequence[Report],
     source: Source,
-    click_days: int,
+    policy: Policy,
     now: datetime,
 ) -> list[Told]:
     """Take each report that the rules allow, in their order; a refused one changes nothing and stops no other.
@@ -42,9 +43,9 @@ async def take_reports(
         try:
             if len(reports) == 1:
                 # One message writes nothing before it is overtaken, so there is nothing to undo.
-                return await _take(session, partner, reports, source, click_days, now)
+                return await _take(session, partner, reports, source, policy, now)
             async with session.begin_nested():
-                return await _take(session, partner, reports, source, click_days, now)
+                return await _take(session, partner, reports, source, policy, now)
         except _Overtaken:
             continue
     raise ReportOvertaken
@@ -55,7 +56,7 @@ async def _take(
     partner: str,
     reports: Sequence[Report],
     source: Source,
-    click_days: int,
+    policy: Policy,
     now: datetime,
 ) -> list[Told]:
     connection = await session.connection()
@@ -75,9 +76,19 @@ async def _take(
         for subject in subjects.get(report.of, ())
         for ref in subject.accounts.touched_by(report.what)
     }
+    first = [
+        (report.purchased_at, subject)
+        for report in fresh
+        if report.what == "reported" and report.purchased_at is not None
+        for subject in subjects.get(report.of, ())
+        if subject.clicked is not None
+    ]
+    limits = await watching.limits_of(connection, partner) if first else []
+    await watching.hold_devices(connection, limits, first)
     balances = await ledger.hold(session, touched)
+    watch = await watching.counted(connection, partner, limits, first)
     accruals = await rows.accrual_entries(connection, fresh, purchases)
-    decisions = Decisions(partner, source, click_days, now, subjects, purchases, caps, balances, accruals)
+    decisions = Decisions(partner, source, policy, now, subjects, purchases, caps, balances, accruals, watch)
     told = [_answer(decisions, report, known, purchases) for report in reports]
     if not await rows.write(session, decisions):
         raise _Overtaken

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from cashback import rules
-from cashback.ledger import Entry, Kind, Ref
+from cashback.ledger import RUB, Entry, Kind, Ref
 from cashback.models import JournalEntry
 
 
@@ -24,14 +24,20 @@ class PurchaseAccounts:
     budget: tuple[Ref, Ref] | None
 
     @classmethod
-    def of(cls, partner: str, member_id: UUID, campaign_id: UUID, has_budget: bool) -> "PurchaseAccounts":
+    def of(
+        cls, partner: str, member_id: UUID, campaign_id: UUID, has_budget: bool, currency: str = RUB
+    ) -> "PurchaseAccounts":
         member, owner = str(member_id), str(campaign_id)
+        budget = (
+            Ref(Kind.CAMPAIGN_BUDGET, owner, currency),
+            Ref(Kind.CAMPAIGN_ALLOCATION, owner, currency),
+        )
         return cls(
-            Ref(Kind.PARTNER_RECEIVABLE, partner),
-            Ref(Kind.MEMBER_PENDING, member),
-            Ref(Kind.MEMBER_AVAILABLE, member),
-            Ref(Kind.MEMBER_CLAWBACK, member),
-            (Ref(Kind.CAMPAIGN_BUDGET, owner), Ref(Kind.CAMPAIGN_ALLOCATION, owner)) if has_budget else None,
+            Ref(Kind.PARTNER_RECEIVABLE, partner, currency),
+            Ref(Kind.MEMBER_PENDING, member, currency),
+            Ref(Kind.MEMBER_AVAILABLE, member, currency),
+            Ref(Kind.MEMBER_CLAWBACK, member, currency),
+            budget if has_budget else None,
         )
 
     def touched_by(self, what: str) -> list[Ref]:
@@ -47,13 +53,15 @@ class PurchaseAccounts:
         return movements
 
 
-def netting(member_id: UUID, reference: str, incoming: int, balances: dict[Ref, int], day: date) -> Entry:
+def netting(
+    member_id: UUID, reference: str, incoming: int, balances: dict[Ref, int], day: date, currency: str = RUB
+) -> Entry:
     """What a member owes is paid from what comes in; the entry moves nothing when nothing is owed.
 
     `balances` are the held ones and contain the member's clawback account.
     """
-    available = Ref(Kind.MEMBER_AVAILABLE, str(member_id))
-    clawback = Ref(Kind.MEMBER_CLAWBACK, str(member_id))
+    available = Ref(Kind.MEMBER_AVAILABLE, str(member_id), currency)
+    clawback = Ref(Kind.MEMBER_CLAWBACK, str(member_id), currency)
     netted = min(incoming, -balances[clawback])
     return Entry(
         "netting",

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
-from uuid import UUID, uuid4
+from uuid import UUID, uuid4, uuid5
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -11,7 +11,7 @@ from uuid_utils.compat import uuid7
 
 from cashback import ledger, rules
 from cashback.commands.movements import netting
-from cashback.errors import NotParticipating
+from cashback.errors import NoSandbox, NotParticipating
 from cashback.ledger import Entry, Kind, Ref
 from cashback.models import (
     Account,
@@ -27,6 +27,9 @@ from cashback.models import (
 from common.errors import NotFound
 from common.events.cashback import ParticipantEnrolled, ParticipationEnded
 from common.outbox import publish
+
+_NOBODY = UUID("1f2a54c0-7c33-5d0a-8f43-5a7d2f1f9b02")
+"""Names the buyers that partners in the sandbox make up: none of them is a member's id."""
 
 
 async def enrol_participant(
@@ -135,12 +138,48 @@ async def pass_on(
 
 
 async def record_click(
-    session: AsyncSession, member_id: UUID, campaign_id: UUID, clicked_at: datetime, now: datetime
+    session: AsyncSession,
+    member_id: UUID,
+    campaign_id: UUID,
+    clicked_at: datetime,
+    now: datetime,
+    device: bytes | None = None,
 ) -> tuple[Click, str]:
     """Record a member's way to a campaign; returns it and the partner's landing address.
 
     `clicked_at` is our own clock's, or that of a system of the union that recorded it: never the member's.
+    `device` is the hash of what the app calls the device.
     """
+    terms, partner = await _open_campaign(session, campaign_id, clicked_at, now)
+    if partner.mode == "sandbox":
+        raise NotFound("campaign", campaign_id)
+    if not rules.takes_part(await _spans(session, member_id), clicked_at.date()):
+        raise NotParticipating(clicked_at.date())
+    card_id = await session.scalar(
+        sa.select(col(Card.card_id))
+        .where(col(Card.member_id) == member_id, col(Card.status) == "active")
+        .order_by(col(Card.card_id).desc())
+        .limit(1)
+    )
+    return _clicked(session, member_id, terms, clicked_at, card_id, device), partner.landing_url
+
+
+async def record_sandbox_click(
+    session: AsyncSession, partner: str, campaign_id: UUID, buyer: int, clicked_at: datetime, now: datetime
+) -> tuple[Click, str]:
+    """The way of a made-up buyer, one for each number, to a campaign of a partner in the sandbox."""
+    terms, shop = await _open_campaign(session, campaign_id, clicked_at, now)
+    if shop.partner != partner:
+        raise NotFound("campaign", campaign_id)
+    if shop.mode != "sandbox":
+        raise NoSandbox
+    nobody = uuid5(_NOBODY, f"{partner}:{buyer}")
+    return _clicked(session, nobody, terms, clicked_at, None, None), shop.landing_url
+
+
+async def _open_campaign(
+    session: AsyncSession, campaign_id: UUID, clicked_at: datetime, now: datetime
+) -> tuple[CampaignTerms, Partner]:
     rules.check_moment_not_future(clicked_at, now)
     row = (
         await session.execute(
@@ -160,15 +199,26 @@ async def record_click(
         raise NotFound("campaign", campaign_id)
     campaign, terms, partner = row
     rules.check_open(campaign, terms, clicked_at.date())
-    if not rules.takes_part(await _spans(session, member_id), clicked_at.date()):
-        raise NotParticipating(clicked_at.date())
+    return terms, partner
+
+
+def _clicked(
+    session: AsyncSession,
+    member_id: UUID,
+    terms: CampaignTerms,
+    clicked_at: datetime,
+    card_id: UUID | None,
+    device: bytes | None,
+) -> Click:
     click = Click(
         # Random, not ordered by time: two partners cannot tell a member by neighbouring ids.
         click_id=uuid4(),
         member_id=member_id,
-        campaign_id=campaign_id,
+        campaign_id=terms.campaign_id,
         campaign_version=terms.version,
         clicked_at=clicked_at.astimezone(UTC),
+        card_id=card_id,
+        device=device,
     )
     session.add(click)
-    return click, partner.landing_url
+    return click

@@ -8,16 +8,22 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from cashback.commands.intake import take_reports
-from cashback.commands.reports import Report, What
+from cashback.commands.reports import Report, Source, What
 from cashback.models import Purchase
+from cashback.policy import Policy
 from common.errors import NotFound
 
 
 async def report_purchase(
-    session: AsyncSession, partner: str, report: Report, click_days: int, now: datetime
+    session: AsyncSession,
+    partner: str,
+    report: Report,
+    policy: Policy,
+    now: datetime,
+    source: Source = "api",
 ) -> tuple[Purchase, bool]:
     """Take one message. Returns the purchase as it stood after it, and False when it was taken before."""
-    [told] = await take_reports(session, partner, [report], "api", click_days, now)
+    [told] = await take_reports(session, partner, [report], source, policy, now)
     if told.purchase is None:
         assert told.refusal is not None
         raise told.refusal
@@ -30,9 +36,11 @@ async def resolve_purchase(
     purchase_id: UUID,
     what: What,
     effective_on: date,
+    policy: Policy,
     now: datetime,
     amount: int | None = None,
     version: str = "1",
+    source: Source = "api",
 ) -> Purchase:
     """Confirm (in part by `amount`), decline or refund a purchase that is known by its id."""
     line = (
@@ -45,5 +53,5 @@ async def resolve_purchase(
     if line is None:
         raise NotFound("purchase", purchase_id)
     report = Report(line[0], line[1], what, version, amount=amount, effective_on=effective_on)
-    purchase, _ = await report_purchase(session, partner, report, 0, now)
+    purchase, _ = await report_purchase(session, partner, report, policy, now, source)
     return purchase

@@ -13,7 +13,7 @@ from cashback.models import Purchase
 from common.errors import BusinessError
 
 What = Literal["reported", "confirmed", "declined", "refunded"]
-Source = Literal["api", "topic", "file"]
+Source = Literal["api", "topic", "file", "review", "reconciliation"]
 
 Line = tuple[str, int]
 """(order, line): names a purchase among those of its partner."""

@@ -8,10 +8,11 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from cashback import ledger
+from cashback.commands import telling
 from cashback.commands.decisions import Clicked, Decisions, Subject, Taken
 from cashback.commands.movements import PurchaseAccounts
 from cashback.commands.reports import Key, Line, Report
-from cashback.models import CampaignTerms, PartnerReport, Purchase, Refund
+from cashback.models import CampaignTerms, FraudHit, PartnerReport, Purchase, Refund
 from cashback.rules import rewards
 from common.outbox import publish
 
@@ -55,9 +56,11 @@ _PURCHASES = _arrays(
 )
 _CLICKS = _arrays(
     f"""
-    select u.n, c.click_id, c.member_id, c.clicked_at, m.budget, p.hold_days, {_TERMS},
-        exists (select from participation s where s.member_id = c.member_id and s.enrolled_on <= u.day
-                and (s.ended_on is null or u.day < s.ended_on)) as takes_part
+    select u.n, c.click_id, c.member_id, c.clicked_at, c.card_id, c.device, m.budget, p.hold_days, p.mode, {_TERMS},
+        p.mode = 'sandbox'
+            or exists (select from participation s where s.member_id = c.member_id and s.enrolled_on <= u.day
+                       and (s.ended_on is null or u.day < s.ended_on)) as takes_part,
+        exists (select from partner_relation r where r.partner = p.partner and r.member_id = c.member_id) as related
     from unnest(:clicks, :days) with ordinality as u(click_id, day, n)
     join click c on c.click_id = u.click_id
     join campaign m on m.campaign_id = c.campaign_id
@@ -70,8 +73,9 @@ _CLICKS = _arrays(
 )
 _PROMISED = _arrays(
     f"""
-    select m.budget, {_TERMS} from unnest(:campaigns, :versions) as u(c, v)
+    select m.budget, p.mode, {_TERMS} from unnest(:campaigns, :versions) as u(c, v)
     join campaign m on m.campaign_id = u.c
+    join partner p on p.partner = m.partner
     join campaign_terms t on t.campaign_id = u.c and t.version = u.v
     """,  # noqa: S608
     campaigns=sa.Uuid,
@@ -95,6 +99,7 @@ _ENTRIES = _arrays(
 _ADD_PURCHASES = _insert(Purchase, "order by 4, 7, 8 on conflict do nothing")
 _ADD_REPORTS = _insert(PartnerReport, "order by 1, 2, 3, 4, 5 on conflict do nothing")
 _ADD_REFUNDS = _insert(Refund, "")
+_ADD_HITS = _insert(FraudHit, "")
 # Conditional: a purchase that is not what the decision was made on is left, and the batch fails.
 _CHANGE = _arrays(
     """
@@ -155,7 +160,16 @@ async def subjects(
         for row in (await connection.execute(_CLICKS, values)).mappings():
             report = first[row["n"] - 1]
             day = days[row["n"] - 1]
-            clicked = Clicked(row["click_id"], row["clicked_at"], row["hold_days"], day, row["takes_part"])
+            clicked = Clicked(
+                row["click_id"],
+                row["clicked_at"],
+                row["hold_days"],
+                day,
+                row["takes_part"],
+                row["card_id"],
+                row["device"],
+                row["related"],
+            )
             found.setdefault(report.of, []).append(
                 _subject(row, partner, row["member_id"], report.of, day, clicked)
             )
@@ -164,11 +178,14 @@ async def subjects(
 
 def _subject(row: Any, partner: str, member_id: UUID, line: Line, day: Any, clicked: Clicked | None) -> Subject:
     terms = CampaignTerms(**{name: row[name] for name in CampaignTerms.model_fields})
+    sandbox = row["mode"] == "sandbox"
+    currency = ledger.NO_WORTH if sandbox else ledger.RUB
     return Subject(
         member_id,
         terms,
         tuple(rewards.caps_of(terms, partner, member_id, line[0], day)),
-        PurchaseAccounts.of(partner, member_id, terms.campaign_id, row["budget"] is not None),
+        PurchaseAccounts.of(partner, member_id, terms.campaign_id, row["budget"] is not None, currency),
+        sandbox,
         clicked,
     )
 
@@ -234,12 +251,15 @@ async def write(session: AsyncSession, decided: Decisions) -> bool:
             return False
     if decided.refunds:
         await _add(connection, _ADD_REFUNDS, Refund, decided.refunds)
+    if decided.hits:
+        await _add(connection, _ADD_HITS, FraudHit, decided.hits)
     if decided.changed_caps:
         caps = sorted(decided.changed_caps)
         await connection.execute(_USE_CAPS, {"caps": caps, "used": [decided.caps[cap] for cap in caps]})
     await ledger.post(session, *decided.entries, held=True)
     for event in decided.events:
         publish(session, event)
+    await telling.tell_partner(session, decided.partner, decided.told, decided.now)
     return True
 
 

@@ -17,7 +17,10 @@ class Partner(Table, table=True):
     """A shop or service that pays cashback."""
 
     __tablename__ = "partner"
-    __table_args__ = (sa.CheckConstraint("hold_days >= 0", name="hold_days_not_negative"),)
+    __table_args__ = (
+        sa.CheckConstraint("hold_days >= 0", name="hold_days_not_negative"),
+        one_of("mode", "live", "sandbox"),
+    )
     partner: str = Field(primary_key=True)
     """The code: what events, tokens and accounts call it."""
     name: str
@@ -25,6 +28,8 @@ class Partner(Table, table=True):
     """How many days after a purchase it may be confirmed at the earliest: the time for returns."""
     landing_url: str
     """Where a click leads; the click's id is added to its query."""
+    mode: str = Field(default="live", sa_column_kwargs={"server_default": "live"})
+    """`sandbox`: a partner to try with, whose buyers are made up and whose money is of no worth. Never changed."""
     file_key: str | None = None
     """The Ed25519 public key (32 bytes, base64) that the partner's daily files are signed with."""
 

@@ -25,6 +25,10 @@ class Click(Table, table=True):
     campaign_version: int
     """The terms that the member saw; purchases of this click earn by them."""
     clicked_at: datetime = Field(sa_type=MOMENT)
+    card_id: UUID | None = Field(default=None, index=True)
+    """The active card of the member at that moment."""
+    device: bytes | None = Field(default=None, index=True)
+    """HMAC-SHA256 of the device's id, if the app told one."""
 
 
 class Purchase(Table, table=True):
@@ -34,7 +38,15 @@ class Purchase(Table, table=True):
     __table_args__ = (
         sa.UniqueConstraint("partner", "order_number", "line", name="purchase_reported_once"),
         one_of("status", "pending", "confirmed", "partly_confirmed", "declined", "refunded"),
+        one_of("review", "none", "waiting", "released", "rejected"),
         sa.Index("purchase_of_partner", "partner", "purchase_id"),
+        sa.Index("purchase_of_partner_in_time", "partner", "purchased_at"),
+        sa.Index("purchase_of_member_in_time", "member_id", "purchased_at"),
+        sa.Index(
+            "purchase_in_review",
+            "purchase_id",
+            postgresql_where=sa.text("review = 'waiting' and status = 'pending'"),
+        ),
         sa.CheckConstraint("0 <= amount and amount <= reported", name="amount_within_reported"),
         sa.CheckConstraint("0 <= cashback and cashback <= accrued", name="cashback_within_accrued"),
     )
@@ -66,6 +78,8 @@ class Purchase(Table, table=True):
     """Russian: by which rule the cashback was counted."""
     explanation_en: str = Field(default="", sa_column_kwargs={"server_default": ""})
     recorded_at: datetime = Field(sa_type=MOMENT, sa_column_kwargs=RECORDED)
+    review: str = Field(default="none", sa_column_kwargs={"server_default": "none"})
+    """`waiting`: a fraud limit was hit, and it cannot be confirmed before somebody has looked at it."""
     version: int
 
     def public_state(self, effective_on: date) -> dict[str, Any]:
@@ -99,7 +113,7 @@ class PartnerReport(Table, table=True):
     __tablename__ = "partner_report"
     __table_args__ = (
         one_of("event", "reported", "confirmed", "declined", "refunded"),
-        one_of("source", "api", "topic", "file"),
+        one_of("source", "api", "topic", "file", "review", "reconciliation"),
     )
     partner: str = Field(primary_key=True)
     order_number: str = Field(primary_key=True)

@@ -21,9 +21,25 @@ BONUS = "bonus"
 ENROLLED, ENDED = "enrolled", "ended"
 PENDING, CONFIRMED, DECLINED, REFUNDED = "pending", "confirmed", "declined", "refunded"
 PARTLY_CONFIRMED = "partly_confirmed"
+WAITING, RELEASED, REJECTED = "waiting", "released", "rejected"
+"""Of a purchase that hit a limit against fraud."""
 HELD = frozenset({CONFIRMED, PARTLY_CONFIRMED})
 """The states of a purchase whose cashback is the member's."""
-REQUESTED, SETTLED, FAILED = "requested", "settled", "failed"
+REQUESTED, APPROVED, DECLINED = "requested", "approved", "declined"
+SENT, UNKNOWN, SETTLED, FAILED, RETURNED = "sent", "unknown", "settled", "failed", "returned"
+GIVEN_BACK = (DECLINED, FAILED, RETURNED)
+"""The states of a payout whose money is the member's again."""
+PAYOUT_FOLLOWERS: dict[str, frozenset[str]] = {
+    REQUESTED: frozenset({APPROVED, DECLINED}),
+    APPROVED: frozenset({SENT, DECLINED}),
+    SENT: frozenset({UNKNOWN, SETTLED, FAILED}),
+    # Not «sent» again: what may have been paid is never paid a second time.
+    UNKNOWN: frozenset({SETTLED, FAILED}),
+    SETTLED: frozenset({RETURNED}),
+    DECLINED: frozenset(),
+    FAILED: frozenset(),
+    RETURNED: frozenset(),
+}
 
 
 def check_not_future(day: date, now: datetime) -> None:
@@ -84,6 +100,8 @@ def check_click_valid(clicked_at: datetime, purchased_at: datetime, click_days: 
 def check_can_confirm(purchase: Purchase, amount: int, day: date) -> None:
     if purchase.status != PENDING:
         raise errors.NotPending(purchase.status)
+    if purchase.review == WAITING:
+        raise errors.HeldForReview
     if amount > purchase.amount:
         raise errors.AmountTooLarge(purchase.amount)
     if day < purchase.hold_until:
@@ -120,7 +138,14 @@ def check_can_pay_out(amount: int, available: int, minimum: int, until: date | N
         raise errors.BalanceTooSmall(available)
 
 
-def check_can_resolve(payout: Payout, day: date) -> None:
-    if payout.status != REQUESTED:
-        raise errors.PayoutResolved(payout.status)
-    check_not_before(day, payout.requested_on)
+def check_payout_can_become(payout: Payout, status: str) -> None:
+    if status not in PAYOUT_FOLLOWERS[payout.status]:
+        raise errors.PayoutStepNotAllowed(payout.status, status)
+
+
+def taxable(paid_in_year: int, amount: int, tax_free: int) -> int:
+    """The kopecks of `amount` above what one person may be given in a calendar year without tax.
+
+    Tax Code of Russia, article 217, point 28 (4,000 roubles a year of gifts and prizes); a setting, as laws change.
+    """
+    return min(amount, max(0, paid_in_year + amount - tax_free))

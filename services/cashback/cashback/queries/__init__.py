@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from cashback import rules
-from cashback.ledger import Kind, Ref
+from cashback.ledger import RUB, Kind, Ref
 from cashback.models import (
     Account,
     Campaign,
@@ -57,7 +57,13 @@ def of_caller(principal: Principal) -> sa.ColumnElement[bool]:
     """Purchases: a partner's own, else `own_or_in_scope`."""
     if Role.PARTNER in principal.roles:
         return col(Purchase.partner) == principal.partner
-    return own_or_in_scope(principal, col(Purchase.member_id))
+    return sa.and_(own_or_in_scope(principal, col(Purchase.member_id)), live())
+
+
+def live() -> sa.ColumnElement[bool]:
+    """Purchases of money: those in the sandbox are their partner's own affair."""
+    sandbox = sa.select(col(Partner.partner)).where(col(Partner.mode) == "sandbox")
+    return col(Purchase.partner).not_in(sandbox)
 
 
 async def purchases(
@@ -130,17 +136,23 @@ def _offers(principal: Principal) -> sa.Select[*tuple[Any, ...]]:
         )
         .scalar_subquery()
     )
-    statement = sa.select(
-        Campaign, CampaignTerms, left.label("budget_left"), col(Campaign.campaign_id).label("campaign_id")
-    ).join(
-        CampaignTerms,
-        sa.and_(
-            col(CampaignTerms.campaign_id) == col(Campaign.campaign_id),
-            col(CampaignTerms.version) == col(Campaign.version),
-        ),
+    statement = (
+        sa.select(
+            Campaign, CampaignTerms, left.label("budget_left"), col(Campaign.campaign_id).label("campaign_id")
+        )
+        .join(
+            CampaignTerms,
+            sa.and_(
+                col(CampaignTerms.campaign_id) == col(Campaign.campaign_id),
+                col(CampaignTerms.version) == col(Campaign.version),
+            ),
+        )
+        .join(Partner, col(Partner.partner) == col(Campaign.partner))
     )
     if Role.PARTNER in principal.roles:
         statement = statement.where(col(Campaign.partner) == principal.partner)
+    elif Role.FEDERAL_STAFF not in principal.roles:
+        statement = statement.where(col(Partner.mode) == "live")
     return statement
 
 
@@ -181,6 +193,7 @@ async def trial_balance(session: AsyncSession, principal: Principal) -> list[tup
             sa.func.count(),
             sa.cast(sa.func.sum(col(Account.balance)), sa.BigInteger).label("balance"),
         )
+        .where(col(Account.currency) == RUB)
         .group_by(col(Account.kind))
         .order_by(col(Account.kind))
     )
@@ -211,7 +224,11 @@ async def headline(session: AsyncSession, principal: Principal) -> Figures:
                 sa.cast(
                     sa.func.coalesce(sa.func.sum(col(Purchase.cashback)).filter(settled), 0), sa.BigInteger
                 ).label("returned"),
-            ).where(col(Purchase.status) != rules.DECLINED, own_or_in_scope(principal, col(Purchase.member_id)))
+            ).where(
+                col(Purchase.status) != rules.DECLINED,
+                live(),
+                own_or_in_scope(principal, col(Purchase.member_id)),
+            )
         )
     ).one()
     paid_out = await session.scalar(
