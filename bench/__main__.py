@@ -4,12 +4,8 @@ import argparse
 import asyncio
 import contextlib
 import logging
-<<<<<<< HEAD
 from collections.abc import Awaitable, Callable, Iterator
-=======
-from collections.abc import Callable, Iterator
 from dataclasses import replace
->>>>>>> main
 
 import uvloop
 from pydantic import SecretStr
@@ -17,11 +13,7 @@ from rich.console import Console
 from sqlalchemy import MetaData
 from sqlalchemy.ext.asyncio import create_async_engine
 
-<<<<<<< HEAD
-from bench import api, national, projection, relay, report, reports
-=======
-from bench import api, cards, importing, projection, relay, report
->>>>>>> main
+from bench import api, cards, importing, national, projection, relay, report, reports
 from bench.measure import Row, measure, measure_alone
 from bench.world import DATABASES, ROOT, Servers, Table, member_messages, servers
 from common.events.registry import MEMBERS
@@ -30,13 +22,9 @@ from common.testing import TestIssuer
 from common.topics import provision
 from tests.kernel import toy
 
-<<<<<<< HEAD
-KERNEL = ("relay", "projection", "idiomatic", "api")
+KERNEL = ("relay", "projection", "idiomatic", "api", "import", *cards.ROWS)
 REPORTS = ("formation", "hearing", "reading")
 ROWS = (*KERNEL, *REPORTS)
-=======
-ROWS = ("relay", "projection", "idiomatic", "api", "import", *cards.ROWS)
->>>>>>> main
 AIM = 0.5
 EVENTS, KEYS = 20_000, 5_000
 IDIOMATIC_EVENTS = 1_500
@@ -189,23 +177,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("rows", nargs="*", help=f"of {', '.join(ROWS)}; all without")
     parser.add_argument("--turns", type=int, default=5, help="how often each pair is measured")
-<<<<<<< HEAD
     parser.add_argument(
         "--size", type=float, default=1.0, help="of the reports' base, as a share of the whole union"
     )
-=======
     parser.add_argument("--members", type=int, default=IMPORTED_MEMBERS, help="how many are imported")
->>>>>>> main
     arguments = parser.parse_args()
     wanted = arguments.rows or list(ROWS)
     if unknown := set(wanted) - set(ROWS):
         parser.error(f"no such row: {', '.join(sorted(unknown))}")
     logging.getLogger().setLevel(logging.WARNING)
     console, facts = Console(), report.machine()
-<<<<<<< HEAD
     size = national.Size.share(arguments.size)
     parts: list[tuple[str, tuple[str, ...], Callable[[Servers, list[str], Report], Awaitable[list[Row]]]]] = [
-        ("kernel", KERNEL, lambda on, rows, tell: run(on, rows, arguments.turns, tell)),
+        ("kernel", KERNEL, lambda on, rows, tell: run(on, rows, arguments.turns, arguments.members, tell)),
         ("reports", REPORTS, lambda on, rows, tell: run_reports(on, rows, arguments.turns, size, tell)),
     ]
     for name, known, measured in parts:
@@ -226,18 +210,6 @@ def main() -> None:
 
 async def _awaited(rows: Awaitable[list[Row]]) -> list[Row]:
     return await rows
-=======
-    with (
-        progress(console) as tell,
-        servers() as started,
-        # The event loop of production: uvicorn takes it wherever it is installed.
-        asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
-    ):
-        rows = runner.run(run(started, wanted, arguments.turns, arguments.members, tell))
-    report.show(rows, facts, console)
-    if set(wanted) == set(ROWS):
-        report.write(rows, facts, ROOT / "build" / "bench" / "kernel.json")
->>>>>>> main
 
 
 if __name__ == "__main__":

@@ -29,12 +29,9 @@ class Row:
     limit: Spread | None = None
     ratio: Spread | None = None
     aim: float | None = None
-<<<<<<< HEAD
     most: float | None = None
     """What ours must not pass, where less is better."""
-=======
     note: str = ""
->>>>>>> main
 
 
 async def measure(

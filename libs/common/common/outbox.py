@@ -97,7 +97,7 @@ async def publish_rows(session: AsyncSession, event: type[Event], rows: sa.Selec
 def publishing(event: type[Event], rows: sa.FromClause, shards: int, **given: sa.ColumnElement[Any]) -> sa.Insert:
     """The statement of `publish_rows`, to be put into the very statement that makes the change.
 
-    `rows` has a column for each field that is not `given`; the aggregates' rows are locked or inserted by the statement.
+    `rows` has a column for each field that is not `given`; the statement locks or inserts the aggregates' rows.
     """
     values = {name: given[name] if name in given else rows.c[name] for name in event.model_fields}
     key = sa.cast(rows.c[event.key_field], sa.Text)

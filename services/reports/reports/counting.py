@@ -1,7 +1,7 @@
 """What one organisation itself counts: its members, transfers, terms of office, head counts and declarations."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import distinct_on
@@ -113,9 +113,9 @@ def _members(catalogue: Catalogue, moment: Moment, within: sa.Select[Any] | None
     )
 
 
-def transfers(direction: str, moment: Moment, within: sa.Select[Any] | None) -> sa.Select[Any]:
+def transfers(direction: Literal["in", "out"], moment: Moment, within: sa.Select[Any] | None) -> sa.Select[Any]:
     """(organisation_id, member_id, effective_on, recorded_at, event_type) of each transfer within the year."""
-    state = members(moment.known_at, within, come_from=direction == "out")
+    state = members(moment.known_at, within, moved=direction)
     where = state.c.organisation_id if direction == "in" else state.c.from_organisation_id
     return sa.select(
         where.label("organisation_id"),
@@ -131,7 +131,9 @@ def transfers(direction: str, moment: Moment, within: sa.Select[Any] | None) -> 
     )
 
 
-def _transfers(name: str, direction: str, moment: Moment, within: sa.Select[Any] | None) -> sa.Select[Any]:
+def _transfers(
+    name: str, direction: Literal["in", "out"], moment: Moment, within: sa.Select[Any] | None
+) -> sa.Select[Any]:
     found = transfers(direction, moment, within).subquery()
     return sa.select(found.c.organisation_id, sa.func.count().label(name)).group_by(found.c.organisation_id)
 

@@ -126,6 +126,11 @@ class MemberFact(Table, table=True):
             "from_organisation_id",
             postgresql_where=sa.text("from_organisation_id is not null"),
         ),
+        sa.Index(
+            "member_fact_came_to",
+            "organisation_id",
+            postgresql_where=sa.text("from_organisation_id is not null"),
+        ),
     )
 
     member_id: UUID = Field(primary_key=True)

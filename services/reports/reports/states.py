@@ -16,7 +16,7 @@ first and the last day are those that the last version tells, on whatever day it
 
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
+from typing import Any, Literal
 
 import sqlalchemy as sa
 
@@ -64,26 +64,24 @@ def members(
     within: sa.Select[Any] | None,
     name: str = "state",
     *,
-    come_from: bool = False,
+    moved: Literal["in", "out"] | None = None,
     of: sa.Select[Any] | None = None,
 ) -> Any:
-    """Versions of members with their intervals: all of them, those at one of the organisations `within`, with
-    `come_from` those of transfers out of one of them; or those `of` these members."""
+    """Versions of members with their intervals: all of them, those at one of the organisations `within`, with `moved`
+    those of transfers into or out of one of them; or those `of` these members."""
     facts = MEMBERS
     if known_at is None:
         if of is not None:
             return sa.select(facts).where(facts.c.member_id.in_(of)).subquery(name)
         if within is None:
             return facts.alias(name)
-        place = facts.c.from_organisation_id if come_from else facts.c.organisation_id
-        return sa.select(facts).where(place.in_(within)).subquery(name)
+        return sa.select(facts).where(_at(facts, within, moved)).subquery(name)
     told = sa.select(facts).where(facts.c.recorded_at <= known_at)
     if of is not None:
         told = told.where(facts.c.member_id.in_(of))
     if within is not None:
         ever = MEMBERS.alias("ever")
-        was_at = ever.c.from_organisation_id if come_from else ever.c.organisation_id
-        told = told.where(facts.c.member_id.in_(sa.select(ever.c.member_id).where(was_at.in_(within))))
+        told = told.where(facts.c.member_id.in_(sa.select(ever.c.member_id).where(_at(ever, within, moved))))
     known = told.cte()
     before = sa.func.lag(known.c.status).over(partition_by=known.c.member_id, order_by=known.c.version)
     silent = sa.func.coalesce(sa.and_(known.c.status == "erased", before.in_(ENDED)), sa.false())
@@ -97,8 +95,17 @@ def members(
     spans = statement.subquery(name)
     if within is None:
         return spans
-    stands = spans.c.from_organisation_id if come_from else spans.c.organisation_id
-    return sa.select(spans).where(stands.in_(within)).subquery(f"{name}_within")
+    return sa.select(spans).where(_at(spans, within, moved)).subquery(f"{name}_within")
+
+
+def _at(facts: Any, within: sa.Select[Any], moved: Literal["in", "out"] | None) -> sa.ColumnElement[bool]:
+    place = facts.c.from_organisation_id if moved == "out" else facts.c.organisation_id
+    # Two partial indexes hold the transfers alone.
+    return (
+        place.in_(within)
+        if moved is None
+        else sa.and_(facts.c.from_organisation_id.is_not(None), place.in_(within))
+    )
 
 
 def offices(known_at: datetime | None) -> Any:

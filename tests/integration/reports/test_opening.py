@@ -115,7 +115,7 @@ async def test_each_movement_has_its_cause_and_its_ids(
     assert (wrong.status_code, wrong.json()["code"]) == (422, "moments_not_in_order")
 
 
-@_few
+@settings(_few, max_examples=3)
 @given(chance=st.randoms(use_true_random=False))
 async def test_what_is_behind_a_figure_is_as_many_as_it_says(
     client: Client, issuer: TestIssuer, deliver_all: DeliverAll, chance: random.Random

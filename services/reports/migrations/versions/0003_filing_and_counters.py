@@ -121,6 +121,13 @@ def upgrade() -> None:
         unique=False,
         postgresql_where=sa.text("from_organisation_id is not null"),
     )
+    op.create_index(
+        "member_fact_came_to",
+        "member_fact",
+        ["organisation_id"],
+        unique=False,
+        postgresql_where=sa.text("from_organisation_id is not null"),
+    )
     op.add_column(
         "organisation_fact",
         sa.Column("holds_until", sa.Date(), server_default=sa.text("'9999-12-31'"), nullable=False),
@@ -170,6 +177,11 @@ def downgrade() -> None:
     op.drop_column("report", "edition")
     op.drop_column("report", "due_on")
     op.drop_column("organisation_fact", "holds_until")
+    op.drop_index(
+        "member_fact_came_to",
+        table_name="member_fact",
+        postgresql_where=sa.text("from_organisation_id is not null"),
+    )
     op.drop_index(
         "member_fact_came_from",
         table_name="member_fact",
