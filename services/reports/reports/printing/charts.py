@@ -174,12 +174,15 @@ def _trend(form: CompletenessView, y: float, language: Language) -> list[str]:
 
 def coverage(view: CockpitView, language: Language) -> bytes:
     words = _WORDS[language]
-    accepted, expected = (
-        sum(getattr(form, name) for form in view.reports) for name in ("accepted", "expected")
-    )
+    accepted, expected = (sum(getattr(form, name) for form in view.reports) for name in ("accepted", "expected"))
     digital = view.digital
     bars = [
-        ("working", view.coverage_working.members, view.coverage_working.head_count, view.coverage_working.percent),
+        (
+            "working",
+            view.coverage_working.members,
+            view.coverage_working.head_count,
+            view.coverage_working.percent,
+        ),
         (
             "students",
             view.coverage_students.members,
@@ -232,9 +235,7 @@ def heat(view: CockpitView, language: Language) -> bytes:
             title = f"{child.name}, {words[name]}: {written(value, 'percent', language)}"
             marks.append(svg.bar(x + 1, y + 1, wide - 2, 22, _shade(value), title))
             colour = "#ffffff" if value is not None and value > 55 else svg.INK
-            marks.append(
-                svg.text(x + wide / 2, y + 16, written(value, "percent", language), 11, colour, "middle")
-            )
+            marks.append(svg.text(x + wide / 2, y + 16, written(value, "percent", language), 11, colour, "middle"))
     return _picture("heat", view, language, 28 + 24 * len(view.children), marks if view.children else [])
 
 

@@ -12,9 +12,9 @@ _BEGINS_A_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 def written(lines: Iterable[Sequence[str | Figure]]) -> bytes:
-    """RFC 4180 in UTF-8, with the mark by which office programs know it. Texts that begin as a formula get an apostrophe.
+    """RFC 4180 in UTF-8, with the mark by which office programs know it.
 
-    Figures keep the decimal point and stay figures.
+    Texts that begin as a formula get an apostrophe; figures keep the decimal point and stay figures.
     """
     out = io.StringIO(newline="")
     csv.writer(out).writerows([harmless(value) for value in line] for line in lines)

@@ -18,7 +18,8 @@ def text(x: float, y: float, words: str, size: int = 12, fill: str = INK, anchor
 def bar(x: float, y: float, width: float, height: float, fill: str, title: str = "") -> str:
     """A rectangle; its title is what a reader with a pointer or a screen reader is told."""
     told = f"<title>{_clean(title)}</title>" if title else ""
-    return f'<rect x="{x:.1f}" y="{y:.1f}" width="{max(width, 0):.1f}" height="{height:.1f}" fill="{fill}">{told}</rect>'
+    place = f'x="{x:.1f}" y="{y:.1f}" width="{max(width, 0):.1f}" height="{height:.1f}"'
+    return f'<rect {place} fill="{fill}">{told}</rect>'
 
 
 def line(x1: float, y1: float, x2: float, y2: float, stroke: str = GRID, dashed: bool = False) -> str:
@@ -69,4 +70,6 @@ def picture(title: str, subtitle: str, language: str, height: float, marks: Iter
 
 def _clean(words: str) -> str:
     """Letters that XML does not have, and its own signs, do no harm."""
-    return escape("".join(c for c in words if c >= " " and not "\ud800" <= c <= "\udfff" and c not in "\ufffe\uffff"))
+    return escape(
+        "".join(c for c in words if c >= " " and not "\ud800" <= c <= "\udfff" and c not in "\ufffe\uffff")
+    )
