@@ -1,17 +1,16 @@
 """Routes of the reports service."""
 
-import asyncio
 from datetime import UTC, datetime
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import Depends, FastAPI, Query, Request, Response
+from fastapi import Depends, FastAPI, Query, Request
 
 from common.app import router as kernel_router
 from common.auth import STAFF, Principal, Role, require
 from common.events.reports import ReportStatus
-from common.http import Page, PageDep, ReadSessionDep, SessionDep, etag
-from reports import views, workbook
+from common.http import Page, PageDep, ReadSessionDep, SessionDep
+from reports import views
 from reports.commands import forming
 from reports.config import ReportsSettings
 from reports.forms import FormBook, Level
@@ -33,7 +32,6 @@ from reports.schemas import (
     ReportRunRequest,
     ReportRunView,
     ReportsHeadline,
-    ReportView,
     StatisticsQuery,
     StatisticsView,
     ToldView,
@@ -41,8 +39,6 @@ from reports.schemas import (
 from reports.states import Moment
 
 router = kernel_router(tags=["reports"])
-
-XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 
 def prepare(app: FastAPI, settings: ReportsSettings) -> None:
@@ -114,39 +110,6 @@ async def list_reports(
     return Page(
         items=[ReportItem(**report.model_dump(), figures=figures) for report, figures in items], next_cursor=cursor
     )
-
-
-@router.get("/reports/{report_id}")
-async def get_report(
-    report_id: UUID,
-    response: Response,
-    session: ReadSessionDep,
-    principal: Reader,
-    book: Forms,
-    revision: Revision = None,
-) -> ReportView:
-    """One report with its labels, its parts and the list of its revisions."""
-    filed = await reading.report(session, principal, report_id, revision)
-    response.headers["ETag"] = etag(filed.report.version)
-    named = await reading.names(session, views.organisations_of(filed), filed.report.as_of)
-    return views.report_view(filed, book, named)
-
-
-@router.get(
-    "/reports/{report_id}/xlsx",
-    response_class=Response,
-    responses={200: {"content": {XLSX: {"schema": {"type": "string", "format": "binary"}}}}},
-)
-async def get_report_workbook(
-    report_id: UUID, session: ReadSessionDep, principal: Reader, book: Forms, revision: Revision = None
-) -> Response:
-    """The report as an office form, ready to be printed and signed."""
-    filed = await reading.report(session, principal, report_id, revision)
-    named = await reading.names(session, views.organisations_of(filed), filed.report.as_of)
-    view = views.report_view(filed, book, named)
-    content = await asyncio.to_thread(workbook.render, view)
-    name = f"{view.form}-{view.as_of}-{view.report_id}.xlsx"
-    return Response(content, media_type=XLSX, headers={"Content-Disposition": f'attachment; filename="{name}"'})
 
 
 @router.get("/forms")

@@ -6,7 +6,7 @@ from pathlib import Path
 from common.app import Service
 from common.main import run
 from common.rounds import Round
-from reports import api, api_filing, api_insight, consumers, records, tallies
+from reports import api, api_filing, api_insight, api_printing, archives, consumers, records, tallies
 from reports.commands import forming
 from reports.config import ReportsSettings
 
@@ -14,11 +14,12 @@ service = Service(
     name="reports",
     title="Reports: statistics that make themselves",
     settings=ReportsSettings,
-    routers=[api.router, api_filing.router, api_insight.router],
+    routers=[api.router, api_filing.router, api_insight.router, api_printing.router],
     subscriptions=consumers.subscriptions,
     metadata=records.Report.metadata,
     migrations=Path(__file__).parent.parent / "migrations",
     prepare=api.prepare,
+    jobs=[archives.job],
     rounds=[
         Round("tallies", timedelta(milliseconds=500), tallies.add_up),
         Round("formation", timedelta(minutes=10), forming.form_by_themselves),
