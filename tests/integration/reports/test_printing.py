@@ -74,7 +74,7 @@ async def test_the_csv_has_every_figure_and_no_formula(office: Office) -> None:
     assert len(lines) == 2 * len(report["rows"])
     own = {line["Row"]: line["Value"] for line in lines if line["Organisation"].startswith("<script>")}
     assert own == {r["code"]: "" if r["value"] is None else str(r["value"]) for r in report["rows"]}
-    assert {line["Organisation"] for line in lines} == {"<script>alert(1)</script> & Ко", "'=HYPERLINK(\"x\")"}
+    assert {line["Organisation"] for line in lines} == {"<script>alert(1)</script> & Ко", '\'=HYPERLINK("x")'}
     assert not any(str(cell).startswith(("=", "+", "-", "@")) for line in lines for cell in line.values())
 
 
@@ -167,7 +167,7 @@ async def test_charts_tell_the_cockpits_figures_without_script_font_or_address(
         "coverage": {"2 из 4", "2 of 4", "50,0 %", "50.0 %"},
         "heat": {"50,0", "50.0"},
     }[name]
-    shown = {element.text for element in ElementTree.fromstring(answer.text).iter() if element.text}  # noqa: S314 (ours)
+    shown = {element.text for element in ElementTree.fromstring(answer.text).iter() if element.text}
     assert shown & told, shown
 
 
@@ -222,7 +222,7 @@ async def test_an_earlier_revision_is_printed_too(
 
 
 def _is_harmless(svg: str) -> None:
-    tags = {element.tag.rsplit("}", 1)[-1] for element in ElementTree.fromstring(svg).iter()}  # noqa: S314 (ours)
+    tags = {element.tag.rsplit("}", 1)[-1] for element in ElementTree.fromstring(svg).iter()}
     assert tags <= {"svg", "title", "desc", "g", "rect", "text", "line", "polyline"}
     addresses = set(re.findall(r"[a-z]+://[^\"' <]+", svg))
     assert addresses == {"http://www.w3.org/2000/svg"}
