@@ -74,7 +74,7 @@ async def test_the_csv_has_every_figure_and_no_formula(office: Office) -> None:
     assert len(lines) == 2 * len(report["rows"])
     own = {line["Row"]: line["Value"] for line in lines if line["Organisation"].startswith("<script>")}
     assert own == {r["code"]: "" if r["value"] is None else str(r["value"]) for r in report["rows"]}
-    assert {line["Organisation"] for line in lines} == {"<script>alert(1)</script> & Ко", "'=HYPERLINK(\"x\")"}
+    assert {line["Organisation"] for line in lines} == {"<script>alert(1)</script> & Ко", '\'=HYPERLINK("x")'}
     assert not any(str(cell).startswith(("=", "+", "-", "@")) for line in lines for cell in line.values())
 
 
@@ -90,8 +90,6 @@ async def test_the_pdf_is_the_same_for_the_same_revision_and_speaks_two_language
             assert answer.content.startswith(b"%PDF-")
             assert made.setdefault(language, answer.content) == answer.content
     assert made["ru"] != made["en"]
-    assert f'lang="{report["report_id"]}"'.encode() not in made["en"]
-    assert f"/Lang ({'en'})".encode() in made["en"]
 
 
 async def test_the_workbook_speaks_english_too(office: Office) -> None:
@@ -112,7 +110,6 @@ async def test_the_workbook_speaks_english_too(office: Office) -> None:
 async def test_a_whole_set_is_one_archive_with_an_index(
     office: Office, work: Callable[[], Awaitable[None]], file_format: str
 ) -> None:
-    # Another region's reports are not in it.
     small, client = office.small, office.client
     answer = await client.post(
         f"/v1/organisations/{small.territorial}/archives",
@@ -167,7 +164,7 @@ async def test_charts_tell_the_cockpits_figures_without_script_font_or_address(
         "coverage": {"2 из 4", "2 of 4", "50,0 %", "50.0 %"},
         "heat": {"50,0", "50.0"},
     }[name]
-    shown = {element.text for element in ElementTree.fromstring(answer.text).iter() if element.text}  # noqa: S314 (ours)
+    shown = {element.text for element in ElementTree.fromstring(answer.text).iter() if element.text}
     assert shown & told, shown
 
 
@@ -222,7 +219,7 @@ async def test_an_earlier_revision_is_printed_too(
 
 
 def _is_harmless(svg: str) -> None:
-    tags = {element.tag.rsplit("}", 1)[-1] for element in ElementTree.fromstring(svg).iter()}  # noqa: S314 (ours)
+    tags = {element.tag.rsplit("}", 1)[-1] for element in ElementTree.fromstring(svg).iter()}
     assert tags <= {"svg", "title", "desc", "g", "rect", "text", "line", "polyline"}
     addresses = set(re.findall(r"[a-z]+://[^\"' <]+", svg))
     assert addresses == {"http://www.w3.org/2000/svg"}

@@ -170,7 +170,9 @@ async def test_filing_and_insight_answer_each_role_for_its_own_organisations_alo
         "cause": "left",
     }
     for (method, path), allowed in walk:
-        address = path.format(report_id=report, organisation_id=ours.school, indicator="members", row="01", name="heat")
+        address = path.format(
+            report_id=report, organisation_id=ours.school, indicator="members", row="01", name="heat"
+        )
         last = path.rsplit("/", 1)[1]
 
         async def ask(
