@@ -5,9 +5,11 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 PACKAGES := libs/common libs/verifier services/registry services/cards services/cashback services/reports deploy/local apps/union
 DEMO_ARGS ?=
+SEED ?=
+SIMULATE_ARGS ?=
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help setup demo clean-demo test check test-kafka test-vectors vectors bench contracts lock format
+.PHONY: help setup demo clean-demo test check test-kafka test-vectors vectors simulate bench contracts lock format
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -49,6 +51,9 @@ test-vectors: $(STAMP) ## another COSE library and a QR reader judge the cards' 
 
 vectors: $(STAMP) ## write docs/cards/vectors anew
 	$(BIN)/python -m tests.vectors
+
+simulate: $(STAMP) ## a year of the bonus programme with faults; SEED=7 plays the same year again
+	$(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED)) $(SIMULATE_ARGS)
 
 bench: $(STAMP) ## ratios against limits measured in the same run -> build/bench/kernel.json
 	$(BIN)/python -m bench

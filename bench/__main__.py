@@ -13,21 +13,24 @@ from rich.console import Console
 from sqlalchemy import MetaData
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from bench import api, cards, importing, national, projection, relay, report, reports
+from bench import api, cards, cashback, importing, national, projection, relay, report, reports
 from bench.measure import Row, measure, measure_alone
 from bench.world import DATABASES, ROOT, Servers, Table, member_messages, servers
+from cashback.main import service as cashback_service
+from common import migrate
 from common.events.registry import MEMBERS
 from common.settings import Settings
 from common.testing import TestIssuer
 from common.topics import provision
 from tests.kernel import toy
 
-KERNEL = ("relay", "projection", "idiomatic", "api", "import", *cards.ROWS)
-REPORTS = ("formation", "hearing", "reading")
+KERNEL = ("relay", "projection", "idiomatic", "api", "import", *cards.ROWS, "ledger")
+REPORTS = reports.ROWS
 ROWS = (*KERNEL, *REPORTS)
 AIM = 0.5
 EVENTS, KEYS = 20_000, 5_000
 IDIOMATIC_EVENTS = 1_500
+TRANSFERS = 20_000
 IMPORTED_MEMBERS = 300_000
 IMPORT_AIM = 0.25
 """An import reads, judges, compares and writes: at most four times the time of only copying what it writes."""
@@ -97,7 +100,10 @@ async def run(servers: Servers, wanted: list[str], turns: int, members: int, rep
         rows.append(await _api_row(servers, settings.database_pool, turns, report))
     if "import" in wanted:
         rows.append(await _import_row(servers, members, min(turns, 3), report))
-    return rows + await cards.rows(servers, settings, wanted, turns, report)
+    rows += await cards.rows(servers, settings, wanted, turns, report)
+    if "ledger" in wanted:
+        rows += await _ledger_rows(servers, turns, report)
+    return rows
 
 
 async def _import_row(servers: Servers, members: int, turns: int, report: Report) -> Row:
@@ -116,28 +122,49 @@ async def _import_row(servers: Servers, members: int, turns: int, report: Report
     return replace(row, note=f"at most {trial.peak_mib:,.0f} MiB in the import's processes")
 
 
-async def run_reports(
-    servers: Servers, wanted: list[str], turns: int, size: national.Size, tell: Report
-) -> list[Row]:
-    """Measure the rows of the reports service on a base of that size."""
-    await reports.prepare(servers, size, tell)
-    rows = []
-    if "formation" in wanted or "reading" in wanted:
-        # The cockpit shows reports: they are formed even when the row is not wanted.
-        formed = await reports.formation_row(servers, size, turns if "formation" in wanted else 1, tell)
-        rows += [formed] if "formation" in wanted else []
-    if "hearing" in wanted:
-        settings = Settings(
-            database_url=SecretStr(servers.postgres.url("heard")),
-            kafka_bootstrap=servers.broker.bootstrap,
-            kafka_idempotent=False,
-            jwks_url="file:///none",
+async def _ledger_rows(servers: Servers, turns: int, report: Report) -> list[Row]:
+    await asyncio.to_thread(migrate.upgrade, cashback_service, servers.postgres.url("cashback"))
+    await cashback.prepare(servers)
+    settings, dsn, issuer = cashback.settings_of(servers), servers.dsn("cashback"), TestIssuer(servers.folder)
+    rows = [
+        await measure(
+            "ledger, batches in the consumer; plain SQL",
+            "transfers/s",
+            ours=lambda: cashback.consumer_rate(settings, TRANSFERS),
+            limit=lambda: cashback.plain_rate(dsn, TRANSFERS),
+            turns=turns,
+            aim=0.7,
+            report=report,
+        ),
+        await measure(
+            "ledger, one hot account; many accounts",
+            "transfers/s",
+            ours=lambda: cashback.consumer_rate(settings, TRANSFERS, partners=1),
+            limit=lambda: cashback.consumer_rate(settings, TRANSFERS),
+            turns=turns,
+            aim=0.8,
+            report=report,
+        ),
+        await measure_alone(
+            "purchases taken whole by the consumer",
+            "purchases/s",
+            lambda: cashback.intake_rate(settings, TRANSFERS // 4),
+            turns=3,
+            report=report,
+        ),
+    ]
+    with cashback.serving_cashback(servers, issuer.jwks_url) as port:
+        rows.append(
+            await measure(
+                "ledger, one by one through the API; plain SQL",
+                "purchases/s",
+                ours=lambda: cashback.api_rate(port, issuer, SECONDS),
+                limit=lambda: cashback.plain_api_rate(dsn, SECONDS),
+                turns=turns,
+                aim=0.7,
+                report=report,
+            )
         )
-        await provision(settings, [MEMBERS])
-        await relay.bare_producer_rate(settings, member_messages(EVENTS, KEYS))
-        rows.append(await reports.consuming_row(servers, EVENTS, turns, tell))
-    if "reading" in wanted:
-        rows += await reports.reading_rows(servers, size, turns, tell)
     return rows
 
 
@@ -190,7 +217,7 @@ def main() -> None:
     size = national.Size.share(arguments.size)
     parts: list[tuple[str, tuple[str, ...], Callable[[Servers, list[str], Report], Awaitable[list[Row]]]]] = [
         ("kernel", KERNEL, lambda on, rows, tell: run(on, rows, arguments.turns, arguments.members, tell)),
-        ("reports", REPORTS, lambda on, rows, tell: run_reports(on, rows, arguments.turns, size, tell)),
+        ("reports", REPORTS, lambda on, rows, tell: reports.rows(on, rows, arguments.turns, size, tell)),
     ]
     for name, known, measured in parts:
         chosen = [row for row in wanted if row in known]

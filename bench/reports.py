@@ -17,7 +17,8 @@ import structlog
 from bench import national
 from bench.measure import Row, measure, measure_most
 from bench.projection import consuming_rate
-from bench.world import Servers, execute
+from bench.relay import bare_producer_rate
+from bench.world import Servers, execute, member_messages
 from common import migrate
 from common.app import build_api
 from common.consumers import Subscription
@@ -25,6 +26,7 @@ from common.db import Database
 from common.events.registry import MEMBER_EVENTS, MEMBERS
 from common.projections import Projection
 from common.testing import TestIssuer
+from common.topics import provision
 from reports import tallies
 from reports.commands.forming import form_for
 from reports.config import ReportsSettings
@@ -35,6 +37,8 @@ from reports.main import service
 from reports.models import Member
 
 DATABASES = ("national", "heard")
+ROWS = ("formation", "hearing", "reading")
+EVENTS, KEYS = 20_000, 5_000
 AS_OF = date(2021, 1, 1)
 COCKPITS, FIGURES = 400, 30
 """Requests in one turn."""
@@ -204,3 +208,21 @@ async def reading_rows(servers: Servers, size: national.Size, turns: int, report
 
 def _id(number: int) -> UUID:
     return UUID(f"00000000-0000-7000-8000-{number:012x}")
+
+
+async def rows(servers: Servers, wanted: list[str], turns: int, size: national.Size, report: Report) -> list[Row]:
+    """Measure the wanted rows on a base of that size."""
+    await prepare(servers, size, report)
+    found = []
+    if "formation" in wanted or "reading" in wanted:
+        # The cockpit shows reports: they are formed even when the row is not wanted.
+        formed = await formation_row(servers, size, turns if "formation" in wanted else 1, report)
+        found += [formed] if "formation" in wanted else []
+    if "hearing" in wanted:
+        settings = _settings(servers, "heard")
+        await provision(settings, [MEMBERS])
+        await bare_producer_rate(settings, member_messages(EVENTS, KEYS))
+        found.append(await consuming_row(servers, EVENTS, turns, report))
+    if "reading" in wanted:
+        found += await reading_rows(servers, size, turns, report)
+    return found

@@ -23,8 +23,8 @@ from local_stack.ports import free_port
 from local_stack.postgres import Postgres
 
 ROOT = Path(__file__).parents[1]
-DATABASES = ("bench", "kernel", "bare", "cards", "imports")
-"""`bench` for the streams; `kernel` and `bare` for the two APIs, the same tables in both; `cards`; `imports`."""
+DATABASES = ("bench", "kernel", "bare", "cards", "imports", "cashback")
+"""`bench` for the streams; `kernel` and `bare` for the two APIs, the same tables in both; the others for a service."""
 
 
 class Table(SQLModel, registry=registry()):

@@ -67,8 +67,10 @@ def document(events: Sequence[type[Event]]) -> dict[str, Any]:
             "tags": _tags(topics.values()),
         },
         "defaultContentType": "application/json",
-        "channels": {name: _channel(topic, _on(topic, events)) for name, topic in topics.items()},
-        "operations": {f"send.{name}": _operation(topic, _on(topic, events)) for name, topic in topics.items()},
+        "channels": {_id(topic): _channel(topic, _on(topic, events)) for topic in topics.values()},
+        "operations": {
+            f"{_action(topic)}.{_id(topic)}": _operation(topic, _on(topic, events)) for topic in topics.values()
+        },
         "components": {
             "messages": {event.event_type: _message(event) for event in events},
             "schemas": {_HEADERS: headers_schema()},
@@ -100,6 +102,15 @@ def _tags(topics: Iterable[Topic]) -> list[dict[str, str]]:
     return [{"name": owner} for owner in sorted({topic.owner for topic in topics})]
 
 
+def _id(topic: Topic) -> str:
+    """A name without braces: tools take it for a key."""
+    return topic.name.replace("{partner}", "PARTNER")
+
+
+def _action(topic: Topic) -> str:
+    return "receive" if topic.owner == "partner" else "send"
+
+
 def _channel(topic: Topic, events: Sequence[type[Event]]) -> dict[str, Any]:
     kept = (
         "Compacted: it keeps at least the last state of each key for ever."
@@ -113,6 +124,7 @@ def _channel(topic: Topic, events: Sequence[type[Event]]) -> dict[str, Any]:
     configuration["cleanup.policy"] = settings["cleanup.policy"].split(",")
     return {
         "address": topic.name,
+        **({"parameters": {"partner": {"description": "The partner's code."}}} if topic.is_template else {}),
         "title": topic.name,
         "description": f"Owned by {topic.owner}. The partitions are the default: count them in your cluster. {kept}",
         "messages": {event.event_type: {"$ref": f"#/components/messages/{event.event_type}"} for event in events},
@@ -130,10 +142,10 @@ def _channel(topic: Topic, events: Sequence[type[Event]]) -> dict[str, Any]:
 
 def _operation(topic: Topic, events: Sequence[type[Event]]) -> dict[str, Any]:
     return {
-        "action": "send",
-        "channel": {"$ref": f"#/channels/{topic.name}"},
+        "action": _action(topic),
+        "channel": {"$ref": f"#/channels/{_id(topic)}"},
         "summary": f"{topic.owner} tells of every change, in order per key, at least once.",
-        "messages": [{"$ref": f"#/channels/{topic.name}/messages/{event.event_type}"} for event in events],
+        "messages": [{"$ref": f"#/channels/{_id(topic)}/messages/{event.event_type}"} for event in events],
         "tags": _tags([topic]),
     }
 
@@ -159,7 +171,7 @@ def _message(event: type[Event]) -> dict[str, Any]:
             "kafka": {
                 "key": {
                     "type": "string",
-                    "format": key.get("format", "uuid"),
+                    **({"format": key["format"]} if "format" in key else {}),
                     "description": f"`{event.key_field}` of the body.",
                 },
                 "bindingVersion": _BINDING,

@@ -112,7 +112,7 @@ class Subscription:
 
     def _know(self, events: Sequence[type[Event]]) -> None:
         for event in events:
-            if event.topic != self.topic:
+            if event.topic.name not in (self.topic.name, self.topic.template):
                 raise TypeError(f"{event.event_type} does not travel on {self.topic.name}")
             self.known[event.event_type] = event
 

@@ -33,7 +33,9 @@ def run(service: Service, arguments: Sequence[str] | None = None) -> None:
 
         migrate.upgrade(service, settings.database_url.get_secret_value())
     elif command == "topics":
-        asyncio.run(provision(settings, TOPICS))
+        # Its partners' topics too: only its settings know which.
+        of_partners = [s.topic for s in service.subscriptions(settings) if s.topic.template]
+        asyncio.run(provision(settings, [*TOPICS, *of_partners]))
     else:
         telemetry.configure(settings, service.name, f"{service.name}-{command}-{os.getpid()}")
         # uvicorn raises the signal again once all is shut down well: that end is a success.

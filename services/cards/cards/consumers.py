@@ -24,6 +24,7 @@ from common.events.registry import (
     MemberLeft,
     MemberMerged,
     MemberReinstated,
+    MemberRetracted,
 )
 from common.projections import Projection
 
@@ -40,7 +41,7 @@ def subscriptions(settings: CardsSettings) -> list[Subscription]:
 
     # Ending comes before issuing. Issuing asks for the member's newest state and ending only for cards made
     # before its event, so a batch with a leaving and a return in it ends with one card, the new one.
-    @members.effect(MemberLeft, MemberExpelled, MemberMerged, MemberErased)
+    @members.effect(MemberLeft, MemberExpelled, MemberMerged, MemberErased, MemberRetracted)
     async def end_cards_with_membership(session: AsyncSession, event: MemberEvent, delivery: Delivery) -> None:
         reason = {MemberMerged: "merged", MemberErased: "erased"}.get(type(event), "membership_ended")
         await commands.end_cards(

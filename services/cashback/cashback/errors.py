@@ -120,6 +120,79 @@ class ReportedOtherwise(BusinessError):
         )
 
 
+class ReportTakenOtherwise(BusinessError):
+    code = "report_taken_otherwise"
+
+    def __init__(self, what: str, purchase_id: UUID) -> None:
+        super().__init__(
+            f"This line was {what} under the same version with other content; send a correction as a message"
+            " of its own (decline, refund, or the next version).",
+            purchase_id=str(purchase_id),
+        )
+
+
+class ReportOvertaken(BusinessError):
+    code = "report_overtaken"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Messages about the same line came at once, too many to take in turn; send this one again."
+        )
+
+
+class PurchaseUnknown(BusinessError):
+    status = 404
+    code = "purchase_unknown"
+
+    def __init__(self, order: str, line: int) -> None:
+        super().__init__(f"Line {line} of this order is not reported yet; report it first, then send this again.")
+
+
+class ReportIncomplete(BusinessError):
+    status = 422
+    code = "report_incomplete"
+
+    def __init__(self, what: str, missing: str) -> None:
+        super().__init__(f"A line that is {what} needs {missing}; complete the message and send it again.")
+
+
+class FileKeyMissing(BusinessError):
+    code = "file_key_missing"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "No key for the partner's files is known; have it set by POST /v1/partners/{partner}/file-key."
+        )
+
+
+class FileSignatureWrong(BusinessError):
+    status = 422
+    code = "file_signature_wrong"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Union-Signature is not the base64 of the partner's Ed25519 signature over the file's SHA-256;"
+            " sign it again."
+        )
+
+
+class FileTakenOtherwise(BusinessError):
+    code = "file_taken_otherwise"
+
+    def __init__(self, day: date, part: int) -> None:
+        super().__init__(f"Part {part} of {day} was taken with other content; send the rest as the next part.")
+
+
+class FileUnreadable(BusinessError):
+    status = 422
+    code = "file_unreadable"
+
+    def __init__(self, line: int, why: str) -> None:
+        super().__init__(
+            f"Line {line} of the file: {why}; nothing was taken, correct it and send it again.", line=line
+        )
+
+
 class NotPending(BusinessError):
     code = "purchase_not_pending"
 
@@ -148,15 +221,6 @@ class AmountTooLarge(BusinessError):
 
     def __init__(self, left: int) -> None:
         super().__init__(f"Only {left} kopecks of the purchase are left; send at most that.", left=left)
-
-
-class RefundedOtherwise(BusinessError):
-    code = "refund_recorded_otherwise"
-
-    def __init__(self) -> None:
-        super().__init__(
-            "A refund with this reference is recorded with another amount; use a reference of its own."
-        )
 
 
 class PayoutTooSmall(BusinessError):

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from functools import cached_property
+from typing import Any
 from uuid import UUID, uuid5
 
 import sqlalchemy as sa
@@ -15,6 +17,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from uuid_utils.compat import uuid7
 
 from cashback.errors import AlreadyPosted
+
+RUB = "RUB"
+"""The currency of everything that this service posts; entries balance in each currency by itself."""
 
 _NAMESPACE = UUID("6f9d1f5e-6c0b-5d0e-9d55-0d6c2f1f8a11")
 
@@ -48,10 +53,12 @@ class Ref:
 
     kind: Kind
     owner: str = ""
+    currency: str = RUB
 
-    @property
+    @cached_property
     def account_id(self) -> UUID:
-        return uuid5(_NAMESPACE, f"{self.kind}:{self.owner}")
+        suffix = "" if self.currency == RUB else f":{self.currency}"
+        return uuid5(_NAMESPACE, f"{self.kind}:{self.owner}{suffix}")
 
 
 @dataclass(frozen=True)
@@ -64,12 +71,15 @@ class Entry:
     explained: str
     movements: Sequence[tuple[Ref, int]]
     reversal_of: UUID | None = None
+    entry_id: UUID | None = None
+    """Given by who needs it before the entry is posted."""
 
 
 _ENSURE = sa.text(
     """
-    insert into account (account_id, kind, owner, balance, allow_negative, allow_positive)
-    select i, k, o, 0, n, p from unnest(:ids, :kinds, :owners, :negative, :positive) as u(i, k, o, n, p)
+    insert into account (account_id, kind, owner, balance, allow_negative, allow_positive, currency)
+    select i, k, o, 0, n, p, c from unnest(:ids, :kinds, :owners, :negative, :positive, :currencies)
+        as u(i, k, o, n, p, c)
     order by i on conflict (account_id) do nothing
     """
 ).bindparams(
@@ -78,17 +88,34 @@ _ENSURE = sa.text(
     sa.bindparam("owners", type_=sa.ARRAY(sa.Text)),
     sa.bindparam("negative", type_=sa.ARRAY(sa.Boolean)),
     sa.bindparam("positive", type_=sa.ARRAY(sa.Boolean)),
+    sa.bindparam("currencies", type_=sa.ARRAY(sa.Text)),
+)
+
+_KNOWN = sa.text("select account_id from account where account_id = any(:ids)").bindparams(
+    sa.bindparam("ids", type_=sa.ARRAY(sa.Uuid))
 )
 
 _LOCK = sa.text(
     "select account_id, balance from account where account_id = any(:ids) order by account_id for update"
 ).bindparams(sa.bindparam("ids", type_=sa.ARRAY(sa.Uuid)))
 
-_ENTRIES = sa.text(
+# One statement for the entries, their lines and the balances: they cannot part. What is taken already posts nothing.
+_POST = sa.text(
     """
-    insert into journal_entry (entry_id, kind, reference, reversal_of, occurred_at, explained, lines)
-    select * from unnest(:ids, :kinds, :references, :reversals, :moments, :explained, :lines)
-    on conflict (reference) do nothing returning reference
+    with entered as (
+        insert into journal_entry (entry_id, kind, reference, reversal_of, occurred_at, explained, lines)
+        select * from unnest(:ids, :kinds, :references, :reversals, :moments, :explained, :counts)
+        on conflict (reference) do nothing returning entry_id
+    ), posted as (
+        insert into posting (entry_id, line, account_id, amount, currency)
+        select e, l, a, m, c from unnest(:entries, :lines, :accounts, :amounts, :currencies) as u(e, l, a, m, c)
+        where e in (select entry_id from entered) returning account_id, amount
+    ), changed as (
+        update account set balance = account.balance + change.total
+        from (select account_id, cast(sum(amount) as bigint) as total from posted group by account_id) as change
+        where account.account_id = change.account_id
+    )
+    select count(*) from entered
     """
 ).bindparams(
     sa.bindparam("ids", type_=sa.ARRAY(sa.Uuid)),
@@ -97,27 +124,17 @@ _ENTRIES = sa.text(
     sa.bindparam("reversals", type_=sa.ARRAY(sa.Uuid)),
     sa.bindparam("moments", type_=sa.ARRAY(sa.DateTime(timezone=True))),
     sa.bindparam("explained", type_=sa.ARRAY(sa.Text)),
-    sa.bindparam("lines", type_=sa.ARRAY(sa.SmallInteger)),
-)
-
-# One statement for the lines and the balances: they cannot part.
-_POSTINGS = sa.text(
-    """
-    with posted as (
-        insert into posting (entry_id, line, account_id, amount)
-        select * from unnest(:entries, :lines, :accounts, :amounts) returning account_id, amount
-    ), changed as (
-        select account_id, cast(sum(amount) as bigint) as change from posted group by account_id
-    )
-    update account set balance = account.balance + changed.change
-    from changed where account.account_id = changed.account_id
-    """
-).bindparams(
+    sa.bindparam("counts", type_=sa.ARRAY(sa.SmallInteger)),
     sa.bindparam("entries", type_=sa.ARRAY(sa.Uuid)),
     sa.bindparam("lines", type_=sa.ARRAY(sa.SmallInteger)),
     sa.bindparam("accounts", type_=sa.ARRAY(sa.Uuid)),
     sa.bindparam("amounts", type_=sa.ARRAY(sa.BigInteger)),
+    sa.bindparam("currencies", type_=sa.ARRAY(sa.Text)),
 )
+
+
+_ENTRY_COLUMNS = ("ids", "kinds", "references", "reversals", "moments", "explained", "counts")
+_LINE_COLUMNS = ("entries", "lines", "accounts", "amounts", "currencies")
 
 
 async def hold(session: AsyncSession, refs: Iterable[Ref]) -> dict[Ref, int]:
@@ -127,126 +144,70 @@ async def hold(session: AsyncSession, refs: Iterable[Ref]) -> dict[Ref, int]:
     aggregate's row: so no two transactions can wait for each other.
     """
     by_id = {ref.account_id: ref for ref in refs}
+    if not by_id:
+        return {}
     ids = sorted(by_id)
-    await session.execute(
-        _ENSURE,
-        {
-            "ids": ids,
-            "kinds": [by_id[i].kind.value for i in ids],
-            "owners": [by_id[i].owner for i in ids],
-            "negative": [by_id[i].kind in _ALLOWS_NEGATIVE for i in ids],
-            "positive": [by_id[i].kind not in _FORBIDS_POSITIVE for i in ids],
-        },
-    )
-    rows = await session.execute(_LOCK, {"ids": ids})
+    # On the connection: the session's own execute would look for entities in a plain statement.
+    connection = await session.connection()
+    known = set((await connection.execute(_KNOWN, {"ids": ids})).scalars())
+    if len(known) < len(ids):
+        # Before any lock is held: who makes an account waits for nobody who waits for them.
+        new = [by_id[account_id] for account_id in ids if account_id not in known]
+        await connection.execute(
+            _ENSURE,
+            {
+                "ids": [ref.account_id for ref in new],
+                "kinds": [ref.kind.value for ref in new],
+                "owners": [ref.owner for ref in new],
+                "negative": [ref.kind in _ALLOWS_NEGATIVE for ref in new],
+                "positive": [ref.kind not in _FORBIDS_POSITIVE for ref in new],
+                "currencies": [ref.currency for ref in new],
+            },
+        )
+    rows = await connection.execute(_LOCK, {"ids": ids})
     return {by_id[row.account_id]: row.balance for row in rows}
 
 
-async def post(session: AsyncSession, *entries: Entry) -> list[UUID | None]:
+async def post(session: AsyncSession, *entries: Entry, held: bool = False) -> list[UUID | None]:
     """Post entries as a set, and bring the balances along; returns their ids in order.
 
     None stands for an entry that moves nothing. Raises AlreadyPosted when a reference is taken; the
     database refuses an entry that does not sum to zero, a second reversal, and a balance that its account forbids.
+    `held`: the caller has locked the accounts by `hold` in this transaction.
     """
-    real = [[(ref, amount) for ref, amount in entry.movements if amount] for entry in entries]
-    ids = [uuid7() if movements else None for movements in real]
-    moving = [
-        (entry_id, entry, movements)
-        for entry_id, entry, movements in zip(ids, entries, real, strict=True)
-        if entry_id is not None
-    ]
-    if not moving:
+    ids: list[UUID | None] = []
+    entered: list[tuple[Any, ...]] = []
+    lines: list[tuple[Any, ...]] = []
+    refs: set[Ref] = set()
+    for entry in entries:
+        movements = [movement for movement in entry.movements if movement[1]]
+        if not movements:
+            ids.append(None)
+            continue
+        entry_id = entry.entry_id or uuid7()
+        ids.append(entry_id)
+        entered.append(
+            (
+                entry_id,
+                entry.kind,
+                entry.reference,
+                entry.reversal_of,
+                entry.occurred_at,
+                entry.explained,
+                len(movements),
+            )
+        )
+        for number, (ref, amount) in enumerate(movements, 1):
+            lines.append((entry_id, number, ref.account_id, amount, ref.currency))
+            refs.add(ref)
+    if not refs:
         return ids
     await session.flush()
-    await hold(session, {ref for _, _, movements in moving for ref, _ in movements})
-    taken = await session.execute(
-        _ENTRIES,
-        {
-            "ids": [entry_id for entry_id, _, _ in moving],
-            "kinds": [entry.kind for _, entry, _ in moving],
-            "references": [entry.reference for _, entry, _ in moving],
-            "reversals": [entry.reversal_of for _, entry, _ in moving],
-            "moments": [entry.occurred_at for _, entry, _ in moving],
-            "explained": [entry.explained for _, entry, _ in moving],
-            "lines": [len(movements) for _, _, movements in moving],
-        },
-    )
-    missing = {entry.reference for _, entry, _ in moving} - set(taken.scalars())
-    if missing:
+    if not held:
+        await hold(session, refs)
+    connection = await session.connection()
+    columns = map(list, (*zip(*entered, strict=True), *zip(*lines, strict=True)))
+    values = dict(zip((*_ENTRY_COLUMNS, *_LINE_COLUMNS), columns, strict=True))
+    if (await connection.execute(_POST, values)).scalar_one() < len(entered):
         raise AlreadyPosted
-    lines = [
-        (entry_id, line, ref.account_id, amount)
-        for entry_id, _, movements in moving
-        for line, (ref, amount) in enumerate(movements, 1)
-    ]
-    await session.execute(
-        _POSTINGS,
-        dict(zip(("entries", "lines", "accounts", "amounts"), map(list, zip(*lines, strict=True)), strict=True)),
-    )
     return ids
-
-
-@dataclass(frozen=True)
-class Difference:
-    account_id: UUID
-    kind: str
-    stored: int
-    derived: int
-
-
-@dataclass(frozen=True)
-class Verification:
-    """What a walk through the whole ledger found. `sound` when there is nothing to explain."""
-
-    accounts: int
-    entries: int
-    postings: int
-    total: int
-    differences: tuple[Difference, ...]
-    unbalanced: tuple[UUID, ...]
-    """Entries whose postings are fewer than they should be or do not sum to zero."""
-
-    @property
-    def sound(self) -> bool:
-        return not self.differences and not self.unbalanced and self.total == 0
-
-
-_DIFFERENCES = sa.text(
-    """
-    select a.account_id, a.kind, a.balance as stored, cast(coalesce(p.derived, 0) as bigint) as derived
-    from account a
-    left join (select account_id, sum(amount) as derived from posting group by account_id) p using (account_id)
-    where a.balance <> coalesce(p.derived, 0) order by a.account_id
-    """
-)
-_UNBALANCED = sa.text(
-    """
-    select e.entry_id from journal_entry e left join posting p using (entry_id)
-    group by e.entry_id, e.lines having coalesce(sum(p.amount), 0) <> 0 or count(p.line) <> e.lines
-    order by e.entry_id
-    """
-)
-_COUNTS = sa.text(
-    """
-    select (select count(*) from account), (select count(*) from journal_entry), (select count(*) from posting),
-           (select cast(coalesce(sum(balance), 0) as bigint) from account)
-    """
-)
-
-
-async def verify(session: AsyncSession) -> Verification:
-    """Rebuild every balance from the postings and compare; changes nothing.
-
-    Wants a transaction with one snapshot (repeatable read), or payments under way show as differences.
-    """
-    accounts, entries, postings, total = (await session.execute(_COUNTS)).one()
-    differences = (await session.execute(_DIFFERENCES)).all()
-    unbalanced = (await session.execute(_UNBALANCED)).scalars().all()
-    return Verification(
-        accounts,
-        entries,
-        postings,
-        total,
-        tuple(Difference(row.account_id, row.kind, row.stored, row.derived) for row in differences),
-        tuple(unbalanced),
-    )

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from cashback import api, consumers, keys, models
+from cashback import api, consumers, keys, models, rounds
 from cashback.config import CashbackSettings
 from common.app import Service
 from common.main import run
@@ -16,6 +16,7 @@ service = Service(
     metadata=models.Table.metadata,
     migrations=Path(__file__).parent.parent / "migrations",
     prepare=keys.prepare,
+    rounds=rounds.ROUNDS,
 )
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ from cashback.models import (
     Partner,
     Payout,
     Purchase,
+    RefusedReport,
 )
 from common.auth import Principal, Role, in_scope
 from common.errors import Forbidden
@@ -66,6 +67,18 @@ async def purchases(
     if status is not None:
         statement = statement.where(col(Purchase.status) == status)
     return await paginate(session, statement, col(Purchase.purchase_id), page)
+
+
+async def refused_reports(
+    session: AsyncSession, principal: Principal, page: PageParams
+) -> tuple[list[RefusedReport], str | None]:
+    """A partner's own; all of them to the union's federal staff."""
+    statement = sa.select(RefusedReport)
+    if Role.PARTNER in principal.roles:
+        statement = statement.where(col(RefusedReport.partner) == principal.partner)
+    elif not principal.sees_everything:
+        statement = statement.where(sa.false())
+    return await paginate(session, statement, col(RefusedReport.refused_id), page)
 
 
 async def participants(
@@ -190,7 +203,7 @@ async def headline(session: AsyncSession, principal: Principal) -> Figures:
             own_or_in_scope(principal, col(Participant.member_id)),
         )
     )
-    settled = col(Purchase.status).in_((rules.CONFIRMED, rules.REFUNDED))
+    settled = col(Purchase.status).in_((*rules.HELD, rules.REFUNDED))
     bought = (
         await session.execute(
             sa.select(

@@ -44,6 +44,8 @@ PartnerCode = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{1,30}$"
 Address = Annotated[str, StringConstraints(pattern=r"^https://[!-~]{3,500}$")]
 BasisPoints = Annotated[int, Field(ge=1, le=10_000, description="Hundredths of a per cent")]
 Rounding = Literal["floor", "half_even"]
+CapPeriod = Literal["day", "week", "month", "whole"]
+Weekday = Annotated[int, Field(ge=1, le=7)]
 
 
 class Request(BaseModel):
@@ -62,6 +64,15 @@ class PartnerView(BaseModel):
     name: str
     hold_days: int
     landing_url: str
+    file_key: str | None = Field(description="The Ed25519 public key of the partner's daily files, base64")
+
+
+class Tier(Request):
+    """What baskets from `from_basket` kopecks on earn instead; either `basis_points` or `fixed`."""
+
+    from_basket: PositiveKopecks
+    basis_points: BasisPoints | None = None
+    fixed: PositiveKopecks | None = None
 
 
 class CampaignRequest(Request):
@@ -72,11 +83,41 @@ class CampaignRequest(Request):
     basis_points: BasisPoints | None = None
     fixed: PositiveKopecks | None = None
     min_basket: int = Field(default=0, ge=0, le=2**53)
+    tiers: list[Tier] = Field(default_factory=list, max_length=10, description="Ascending; the last reached holds")
     cap_per_order: PositiveKopecks | None = None
+    cap_per_member: PositiveKopecks | None = Field(default=None, description="In one cap_period")
+    cap_per_partner: PositiveKopecks | None = Field(
+        default=None, description="Of all members in one cap_period, over the partner's campaigns that state it"
+    )
+    cap_period: CapPeriod = "whole"
     budget: PositiveKopecks | None = None
     rounding: Rounding = "floor"
     from_on: Day
     to_on: Day = Field(description="The last day")
+    weekdays: list[Weekday] | None = Field(
+        default=None, min_length=1, max_length=7, description="1 is Monday; every day, if left out"
+    )
+
+
+class TrialRequest(CampaignRequest):
+    """Terms to be tried on the partner's purchases of the past."""
+
+    purchased_from: Day
+    purchased_to: Day
+
+
+class TrialView(BaseModel):
+    """What the terms would have given on those purchases, beside what they gave. Kopecks and counts."""
+
+    purchases: int
+    bought: int
+    earned: int
+    would_earn: int
+    below_minimum: int
+    outside_window: int
+    capped: int
+    beyond_budget: int
+    complete: bool = Field(description="False when there are more purchases than are tried")
 
 
 class CampaignChange(Request):
@@ -87,15 +128,20 @@ class CampaignChange(Request):
     basis_points: BasisPoints | None = None
     fixed: PositiveKopecks | None = None
     min_basket: int | None = Field(default=None, ge=0, le=2**53)
+    tiers: list[Tier] | None = Field(default=None, max_length=10)
     cap_per_order: PositiveKopecks | None = None
+    cap_per_member: PositiveKopecks | None = None
+    cap_per_partner: PositiveKopecks | None = None
+    cap_period: CapPeriod | None = None
     budget: PositiveKopecks | None = None
     rounding: Rounding | None = None
     from_on: Day | None = None
     to_on: Day | None = None
+    weekdays: list[Weekday] | None = Field(default=None, min_length=1, max_length=7)
 
     @model_validator(mode="after")
     def _not_null(self) -> Self:
-        for name in ("status", "title", "min_basket", "rounding", "from_on", "to_on"):
+        for name in ("status", "title", "min_basket", "rounding", "from_on", "to_on", "tiers", "cap_period"):
             if name in self.model_fields_set and getattr(self, name) is None:
                 raise ValueError(f"{name} cannot be null; leave it out to keep it")
         return self
@@ -109,10 +155,15 @@ class CampaignView(BaseModel):
     basis_points: int | None
     fixed: int | None
     min_basket: int
+    tiers: list[Tier]
     cap_per_order: int | None
+    cap_per_member: int | None
+    cap_per_partner: int | None
+    cap_period: CapPeriod
     rounding: Rounding
     from_on: date
     to_on: date
+    weekdays: list[int] | None
     version: int
     budget: int | None = Field(description="null without a limit, and to members")
     budget_left: int | None = Field(description="null without a limit, and to members")
@@ -132,7 +183,14 @@ class ParticipantView(BaseModel):
 
 class ClickRequest(Request):
     campaign_id: UUID
-    clicked_at: Moment | None = Field(default=None, description="Now, if left out")
+
+
+class RecordedClickRequest(Request):
+    """A click that another system of the union recorded by its own clock."""
+
+    member_id: UUID
+    campaign_id: UUID
+    clicked_at: Moment
 
 
 class ClickView(BaseModel):
@@ -151,6 +209,51 @@ class PurchaseRequest(Request):
     purchased_at: Moment
 
 
+class ReportLine(Request):
+    """A message about a line of an order, as a file or a topic tells it."""
+
+    what: Literal["reported", "confirmed", "declined", "refunded"]
+    order: Line
+    line: int = Field(default=1, ge=1, le=10_000)
+    version: Line = "1"
+    click_id: UUID | None = None
+    amount: PositiveKopecks | None = None
+    basket: PositiveKopecks | None = None
+    purchased_at: Moment | None = None
+    effective_on: Day | None = None
+
+
+class PurchaseFileView(BaseModel):
+    """What came of a file: each line is taken, repeated (known before) or refused."""
+
+    partner: str
+    day: date
+    part: int
+    lines: int
+    taken: int
+    repeated: int
+    refused: int
+    received_at: datetime
+
+
+class RefusedReportView(BaseModel):
+    refused_id: UUID
+    order: str
+    line: int
+    what: str
+    version: str
+    source: Literal["topic", "file"]
+    code: str
+    detail: str
+    refused_at: datetime
+
+
+class FileKeyRequest(Request):
+    public_key: str = Field(
+        pattern=r"^[A-Za-z0-9+/]{43}=$", description="The partner's Ed25519 public key: 32 bytes, base64"
+    )
+
+
 class ConfirmRequest(Request):
     effective_on: Day
     amount: PositiveKopecks | None = Field(default=None, description="All of it, if left out")
@@ -166,7 +269,7 @@ class RefundRequest(Request):
     effective_on: Day
 
 
-PurchaseStatus = Literal["pending", "confirmed", "declined", "refunded"]
+PurchaseStatus = Literal["pending", "confirmed", "partly_confirmed", "declined", "refunded"]
 
 
 class PurchaseFields(BaseModel):
@@ -176,6 +279,7 @@ class PurchaseFields(BaseModel):
     campaign_version: int
     order: str
     line: int
+    reported: int = Field(description="The amount as first reported")
     amount: int = Field(description="What is left after partial confirmation and refunds")
     cashback: int = Field(description="On that amount")
     status: PurchaseStatus
@@ -189,6 +293,7 @@ class PurchaseView(PurchaseFields):
 
     member_id: UUID
     explanation: str
+    explanation_en: str
 
 
 class PartnerPurchaseView(PurchaseFields):

@@ -27,6 +27,7 @@ from common.events.registry import (
     MemberLeft,
     MemberMerged,
     MemberReinstated,
+    MemberRetracted,
     MemberStatus,
     MemberTransferred,
     OrganisationCreated,
@@ -133,6 +134,10 @@ class Person:
     def erased(self) -> MemberErased:
         self.status, self.consents = "erased", ()
         return self._next(MemberErased)  # type: ignore[no-any-return]
+
+    def retracted(self) -> MemberRetracted:
+        self.status = "retracted"
+        return self._next(MemberRetracted)  # type: ignore[no-any-return]
 
     def transferred(self, to: UUID) -> MemberTransferred:
         before, self.organisation_id = self.organisation_id, to

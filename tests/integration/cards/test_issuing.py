@@ -52,7 +52,12 @@ async def test_without_a_consent_there_is_no_card_until_it_is_given(
 
 @pytest.mark.parametrize(
     ("ending", "reason"),
-    [("left", "membership_ended"), ("expelled", "membership_ended"), ("withdrew", "consent_withdrawn")],
+    [
+        ("left", "membership_ended"),
+        ("expelled", "membership_ended"),
+        ("retracted", "membership_ended"),
+        ("withdrew", "consent_withdrawn"),
+    ],
 )
 async def test_the_end_of_membership_or_consent_blocks_the_card(
     ending: str, reason: str, region: Region, deliver: Deliver, cards_of: CardsOf, published: Published

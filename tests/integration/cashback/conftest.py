@@ -10,7 +10,7 @@ from uuid import UUID
 import httpx
 import pytest
 
-from cashback import keys, ledger
+from cashback import audit, keys
 from cashback.main import service as cashback
 from common.app import Service
 from common.db import Database
@@ -29,7 +29,12 @@ def service() -> Service:
 @pytest.fixture
 def extra_settings(tmp_path: Path) -> dict[str, Any]:
     files = keys.ensure(tmp_path)
-    return {"pairwise_key_file": files["UNION_PAIRWISE_KEY_FILE"], "payout_minimum": 1000}
+    return {
+        "pairwise_key_file": files["UNION_PAIRWISE_KEY_FILE"],
+        "ledger_key_file": files["UNION_LEDGER_KEY_FILE"],
+        "payout_minimum": 1000,
+        "partner_topics": [PARTNER],
+    }
 
 
 @dataclass
@@ -179,10 +184,11 @@ class World:
         return UUID(answer.json()["campaign_id"])
 
     async def click(self, member_id: UUID, campaign_id: UUID, at: str = "2021-03-01T10:00:00+06:00") -> Any:
+        """A click of the year 2021, as another system of the union recorded it."""
         return await self.client.post(
-            "/v1/clicks",
-            json={"campaign_id": str(campaign_id), "clicked_at": at},
-            headers=self.as_member(member_id),
+            "/v1/recorded-clicks",
+            json={"member_id": str(member_id), "campaign_id": str(campaign_id), "clicked_at": at},
+            headers=self.issuer.bearer("internal_app", sub="cabinet"),
         )
 
     async def report(
@@ -260,7 +266,7 @@ async def sound(database: Database) -> Any:
     """After the test, every balance must be what its postings say."""
     yield
     async with database.sessions() as session:
-        assert (await ledger.verify(session)).sound
+        assert (await audit.verify(session)).sound
 
 
 def code(answer: httpx.Response) -> tuple[int, str]:

@@ -156,3 +156,109 @@ async def test_a_partners_code_is_taken_once_and_a_campaign_needs_its_partner(
     both = {**terms, "partner": "books", "basis_points": 1}
     answer = await world.client.post("/v1/campaigns", json=both, headers=world.federal())
     assert refusal(answer) == (422, "campaign_terms_invalid")
+
+
+async def test_larger_baskets_earn_by_their_tier(world: Any) -> None:
+    await world.partner()
+    tiers = [{"from_basket": 50_000, "basis_points": 700}, {"from_basket": 200_000, "fixed": 20_000}]
+    campaign = await world.campaign(tiers=tiers)
+    click = (await world.click(await world.participant(), campaign)).json()["click_id"]
+    got = [(await world.report(click, amount)).json()["cashback"] for amount in (49_999, 50_000, 200_000)]
+    assert got == [2499, 3500, 20_000]
+    line = await world.report(click, 10_000, basket=50_000)
+    assert line.json()["cashback"] == 700
+    shown = (await world.client.get(f"/v1/campaigns/{campaign}", headers=world.federal())).json()
+    assert [tier["from_basket"] for tier in shown["tiers"]] == [50_000, 200_000]
+
+
+async def test_a_members_cap_is_for_the_period_and_a_return_gives_it_back(world: Any) -> None:
+    await world.partner()
+    campaign = await world.campaign(cap_per_member=7_000, cap_period="month")
+    first, second = await world.participant(), await world.participant()
+    clicks = [(await world.click(member, campaign)).json()["click_id"] for member in (first, second)]
+
+    async def earns(click: str, at: str = "2021-03-05T10:00:00+03:00") -> tuple[str, int]:
+        body = (await world.report(click, 100_000, at=at)).json()
+        return body["purchase_id"], body["cashback"]
+
+    purchase, earned = await earns(clicks[0])
+    assert (earned, (await earns(clicks[0]))[1], (await earns(clicks[0]))[1]) == (5000, 2000, 0)
+    assert (await earns(clicks[1]))[1] == 5000
+    page = (await world.client.get("/v1/purchases", headers=world.as_member(first))).json()
+    assert "уменьшен до остатка лимита 70,00 ₽ на участника в месяц" in page["items"][1]["explanation"]
+    assert "reduced to what was left of the limit of RUB 70.00" in page["items"][1]["explanation_en"]
+    await world.resolve("decline", purchase)
+    assert (await earns(clicks[0]))[1] == 5000
+    fresh = (await world.click(first, campaign, at="2021-03-25T10:00:00+03:00")).json()["click_id"]
+    assert (await earns(fresh, "2021-04-01T10:00:00+03:00"))[1] == 5000
+
+
+async def test_a_partners_cap_is_over_all_members_and_those_campaigns_that_state_it(world: Any) -> None:
+    await world.partner()
+    capped = [await world.campaign(cap_per_partner=8_000, cap_period="week") for _ in range(2)]
+    free = await world.campaign()
+    members = [await world.participant() for _ in range(2)]
+
+    async def earns(member: Any, campaign: Any) -> int:
+        click = (await world.click(member, campaign)).json()["click_id"]
+        return (await world.report(click, 100_000)).json()["cashback"]  # type: ignore[no-any-return]
+
+    assert [await earns(members[0], capped[0]), await earns(members[1], capped[1])] == [5000, 3000]
+    assert [await earns(members[1], capped[0]), await earns(members[1], free)] == [0, 5000]
+
+
+async def test_a_campaign_of_some_days_of_the_week_takes_no_other(world: Any, refusal: Refusal) -> None:
+    await world.partner()
+    campaign, member = await world.campaign(weekdays=[1, 2]), await world.participant()
+    click = (await world.click(member, campaign)).json()["click_id"]  # 1 March 2021 is a Monday
+    assert (await world.report(click, at="2021-03-02T10:00:00+06:00")).status_code == 201
+    assert refusal(await world.report(click, at="2021-03-03T10:00:00+06:00")) == (409, "campaign_not_open")
+    assert refusal(await world.click(member, campaign, at="2021-03-03T10:00:00+06:00")) == (
+        409,
+        "campaign_not_open",
+    )
+
+
+async def test_a_dry_run_tells_what_terms_would_have_given_and_changes_nothing(
+    world: Any, refusal: Refusal
+) -> None:
+    await world.partner()
+    campaign, member = await world.campaign(), await world.participant()
+    click = (await world.click(member, campaign)).json()["click_id"]
+    for amount in (10_000, 100_000, 200_000):
+        assert (await world.report(click, amount)).status_code == 201
+    gone = await world.report(click, 500_000)
+    await world.resolve("decline", gone.json()["purchase_id"])
+    before = await world.trial()
+    terms = {
+        "partner": "books",
+        "title": "x",
+        "basis_points": 1000,
+        "min_basket": 50_000,
+        "cap_per_member": 25_000,
+        "from_on": "2021-01-01",
+        "to_on": "2021-12-31",
+        "purchased_from": "2021-03-01",
+        "purchased_to": "2021-03-31",
+    }
+
+    async def tried(**changes: Any) -> Any:
+        body = {**terms, **changes}
+        return await world.client.post("/v1/campaign-trials", json=body, headers=world.federal())
+
+    assert (await tried()).json() == {
+        "purchases": 3,
+        "bought": 310_000,
+        "earned": 15_500,
+        "would_earn": 25_000,
+        "below_minimum": 1,
+        "outside_window": 0,
+        "capped": 1,
+        "beyond_budget": 0,
+        "complete": True,
+    }
+    assert (await tried(budget=10_000)).json()["beyond_budget"] == 1
+    assert (await tried(to_on="2021-02-01")).json()["outside_window"] == 3
+    assert (await tried(purchased_to="2021-03-01")).json()["purchases"] == 0
+    assert refusal(await tried(fixed=1)) == (422, "campaign_terms_invalid")
+    assert await world.trial() == before

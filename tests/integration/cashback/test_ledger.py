@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 from typer.testing import CliRunner
 
-from cashback import ledger
+from cashback import audit, ledger
 from cashback.cli import ledger_app
 from cashback.errors import AlreadyPosted
 from cashback.ledger import Entry, Kind, Ref
@@ -41,9 +41,9 @@ async def balances(database: Database) -> dict[str, int]:
         return {row[0]: row[1] for row in await session.execute(sa.text("select kind, balance from account"))}
 
 
-async def found(database: Database) -> ledger.Verification:
+async def found(database: Database) -> audit.Verification:
     async with database.sessions() as session:
-        return await ledger.verify(session)
+        return await audit.verify(session)
 
 
 async def raw_entry(database: Database, lines: int, *postings: tuple[int, str, int]) -> UUID:
@@ -187,7 +187,10 @@ async def test_verify_finds_postings_that_were_changed_with_the_triggers_off(dat
 async def test_the_operator_verifies_the_ledger_from_the_command_line(
     database: Database, settings: Settings
 ) -> None:
-    environment = {"UNION_CASHBACK_DATABASE_URL": settings.database_url.get_secret_value()}
+    environment = {
+        "UNION_CASHBACK_DATABASE_URL": settings.database_url.get_secret_value(),
+        "UNION_LEDGER_KEY_FILE": str(settings.ledger_key_file),  # type: ignore[attr-defined]
+    }
 
     async def invoke(*arguments: str) -> tuple[int, str]:
         result = await asyncio.to_thread(CliRunner().invoke, ledger_app, arguments, env=environment)

@@ -4,123 +4,105 @@ from datetime import date
 from typing import Any
 from uuid import UUID
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule, run_state_machine_as_test
 
-from cashback.commands import payouts, purchases
+from cashback import chain
+from cashback.commands import expiry, participation, payouts, purchases
+from cashback.commands.intake import take_reports
+from cashback.commands.reports import Report, What
 from common.settings import Settings
-from tests.integration.cashback.programme import BOUGHT, NOW, Bought, Paid, Programme
+from tests.integration.cashback.programme import BOUGHT, NOW, Paid, Programme
 
 EARLY, DAY = date(2021, 3, 10), date(2021, 4, 1)
+LEFT_ON, LONG_AFTER = date(2021, 5, 1), date(2023, 1, 1)
 MINIMUM = 100
 SHARES = st.sampled_from([1, 1, 1, 0.5, 0.3, 1.01])
 RARELY = st.sampled_from([False, False, False, False, True])
+AMOUNTS = st.sampled_from([40_000, 33_333, 19_999, 10_001, 30, 1])
+LINES = st.tuples(st.sampled_from("ABCDEFGH"), st.sampled_from([1, 1, 1, 2]))
+
+
+def about(line: tuple[str, int], what: What, version: str = "1", **said: Any) -> Report:
+    return Report(*line, what, version, **said)
 
 
 class History(Programme):
     """The steps that a history is made of."""
 
-    @rule(
-        member=st.integers(0, 1),
-        terms=st.integers(0, 1),
-        amount=st.sampled_from([40_000, 33_333, 19_999, 10_001, 30, 1]),
-        order=st.sampled_from("ABCDEFGH"),
-        line=st.sampled_from([1, 1, 1, 2]),
-    )
-    def report_a_line(self, member: int, terms: int, amount: int, order: str, line: int) -> None:
-        self.report(member, terms, amount, order, line)
+    def bought_by(self, member: int, terms: int, amount: int, line: tuple[str, int]) -> Report:
+        click = self.click_of[self.members[member], self.terms[terms].id]
+        return about(line, "reported", click_id=click, amount=amount, purchased_at=BOUGHT)
+
+    def tell(self, report: Report) -> None:
+        """One message by itself: refused with nothing changed, or taken, or answered as it was the first time."""
+        refusal = self.judge(report)
+        done = self.expect(
+            refusal, lambda session: purchases.report_purchase(session, self.partner, report, 30, NOW)
+        )
+        if done:
+            purchase, _ = done
+            assert (purchase.status, purchase.amount, purchase.cashback) == self.taken[report.key][1]
+
+    @rule(member=st.integers(0, 1), terms=st.integers(0, 1), amount=AMOUNTS, line=LINES)
+    def report_a_line(self, member: int, terms: int, amount: int, line: tuple[str, int]) -> None:
+        self.tell(self.bought_by(member, terms, amount, line))
 
     @rule(member=st.integers(0, 1), amount=st.integers(10_000, 40_000), paid_out=st.booleans())
     def earn(self, member: int, amount: int, paid_out: bool) -> None:
         """The usual way, so that the steps that follow find something to spoil."""
-        key = self.report(member, 0, amount, f"order {len(self.bought)}", 1)
-        self.confirm(key, None, early=False)
+        line = (f"order {len(self.bought)}", 1)
+        self.tell(self.bought_by(member, 0, amount, line))
+        self.tell(about(line, "confirmed", effective_on=DAY))
         who = self.members[member]
         if paid_out and self.available[who] >= MINIMUM:
             self.answer(self.pay_out(who, self.available[who]), settled=True)
 
-    def report(self, member: int, terms: int, amount: int, order: str, line: int) -> Any:
-        who, what = self.members[member], self.terms[terms]
-        before = [b for b in self.bought.values() if (b.order, b.line) == (order, line)]
-        in_order = [b for b in self.bought.values() if (b.order, b.terms) == (order, what)]
-        accrued = what.round(amount * what.rate)
-        if what.cap is not None:
-            accrued = max(0, min(accrued, what.cap - sum(b.cashback for b in in_order)))
-        refusal = None
-        if before:
-            same = (before[0].member, before[0].terms, before[0].reported) == (who, what, amount)
-            refusal = None if same else "purchase_reported_otherwise"
-        elif amount < what.minimum:
-            refusal = "basket_too_small"
-        elif what.budget is not None and accrued > what.budget - self.cashback_of(what):
-            refusal = "campaign_budget_spent"
-        report = purchases.Report(self.clicks[who, what.id], order, line, amount, None, BOUGHT)
-        done = self.expect(
-            refusal, lambda session: purchases.report_purchase(session, self.partner, report, 30, NOW)
-        )
-        if done and not before:
-            self.bought[done[0].purchase_id] = Bought(who, what, order, line, amount, amount, accrued, accrued)
-        return done and done[0].purchase_id
+    @rule(
+        lines=st.lists(st.tuples(st.integers(0, 1), st.integers(0, 1), AMOUNTS, LINES), min_size=1, max_size=6),
+        steps=st.lists(
+            st.tuples(LINES, st.sampled_from(["confirmed", "declined", "refunded"]), st.integers(1, 40_000)),
+            max_size=4,
+        ),
+    )
+    def a_batch_comes(self, lines: list[Any], steps: list[Any]) -> None:
+        """Messages of all kinds at once: each is taken or refused as if it had come alone, in its turn."""
+        batch = [self.bought_by(*one) for one in lines]
+        for line, what, amount in steps:
+            batch.append(about(line, what, amount=amount if what == "refunded" else None, effective_on=DAY))
+        expected = []
+        for report in batch:
+            refusal = self.judge(report)
+            expected.append(refusal or self.taken[report.key][1])
+        told = self.run(lambda session: take_reports(session, self.partner, batch, "topic", 30, NOW))
+        got = [
+            one.refusal.code if one.refusal else (one.purchase.status, one.purchase.amount, one.purchase.cashback)
+            for one in told
+        ]
+        assert got == expected
 
     @precondition(lambda self: self.bought)
     @rule(data=st.data(), share=SHARES, early=RARELY)
     def confirm_a_purchase(self, data: Any, share: float, early: bool) -> None:
-        key, one = data.draw(self.one_of(self.bought, "pending"))
-        self.confirm(key, None if share == 1 else max(1, int(one.amount * share)), early)
-
-    def confirm(self, key: UUID, part: int | None, early: bool) -> None:
-        one = self.bought[key]
-        amount = one.amount if part is None else part
-        refusal = None
-        if one.status != "pending":
-            refusal = "purchase_not_pending"
-        elif amount > one.amount:
-            refusal = "amount_exceeds_purchase"
-        elif early:
-            refusal = "hold_not_over"
-        day = EARLY if early else DAY
-        if self.expect(
-            refusal, lambda session: purchases.confirm_purchase(session, self.partner, key, part, day, NOW)
-        ):
-            one.status, one.amount, one.cashback = "confirmed", amount, self.pro_rata(one, amount)
-            self.receive(one.member, one.cashback)
+        line, one = data.draw(self.one_of(self.bought, "pending"))
+        amount = None if share == 1 else max(1, int(one.amount * share))
+        self.tell(about(line, "confirmed", amount=amount, effective_on=EARLY if early else DAY))
 
     @precondition(lambda self: self.bought)
     @rule(data=st.data())
     def decline_a_purchase(self, data: Any) -> None:
-        key, one = data.draw(self.one_of(self.bought, "pending"))
-        refusal = None if one.status == "pending" else "purchase_not_pending"
-        if self.expect(refusal, lambda session: purchases.decline_purchase(session, self.partner, key, DAY, NOW)):
-            one.status, one.amount, one.cashback = "declined", 0, 0
+        line, _ = data.draw(self.one_of(self.bought, "pending"))
+        self.tell(about(line, "declined", effective_on=DAY))
 
     @precondition(lambda self: self.bought)
     @rule(data=st.data(), share=SHARES, reference=st.sampled_from("RSTUV"))
     def refund_a_purchase(self, data: Any, share: float, reference: str) -> None:
-        key, one = data.draw(self.one_of(self.bought, "confirmed"))
+        line, one = data.draw(self.one_of(self.bought, "confirmed", "partly_confirmed"))
         amount = max(1, int(one.amount * share))
-        known = one.refunds.get(reference)
-        refusal = None
-        if known is not None:
-            refusal = None if known == amount else "refund_recorded_otherwise"
-        elif one.status != "confirmed":
-            refusal = "purchase_not_confirmed"
-        elif amount > one.amount:
-            refusal = "amount_exceeds_purchase"
-        done = self.expect(
-            refusal,
-            lambda session: purchases.refund_purchase(session, self.partner, key, reference, amount, DAY, NOW),
-        )
-        if done and known is None:
-            one.refunds[reference] = amount
-            one.amount -= amount
-            taken = one.cashback - self.pro_rata(one, one.amount)
-            one.cashback -= taken
-            one.status = "confirmed" if one.amount else "refunded"
-            free = min(taken, self.available[one.member])
-            self.available[one.member] -= free
-            self.owed[one.member] += taken - free
+        self.tell(about(line, "refunded", reference, amount=amount, effective_on=DAY))
 
     @precondition(lambda self: any(self.available.values()))
     @rule(data=st.data(), share=SHARES)
@@ -162,14 +144,40 @@ class History(Programme):
             if not settled:
                 self.receive(one.member, one.amount)
 
+    @precondition(lambda self: any(self.available.values()))
+    @rule(data=st.data(), ended=RARELY)
+    def time_to_claim_is_over(self, data: Any, ended: bool) -> None:
+        """Of one member who no longer takes part, or of what nobody asked for in time."""
+        who = data.draw(st.sampled_from(self.members))
+
+        async def expire(session: Any) -> None:
+            if ended:
+                await participation.end_participation(session, who, LEFT_ON, "membership_ended")
+                await expiry.expire_balances(session, LONG_AFTER, 365)
+            else:
+                await expiry.expire_unused(session, LONG_AFTER, 365)
+
+        self.left = getattr(self, "left", set()) | ({who} if ended else set())
+        for member in self.left if ended else set(self.members) - self.left:
+            self.expired[member] += self.available[member]
+            self.available[member] = 0
+        self.run(expire)
+
+    @rule()
+    def the_chain_is_extended_and_followed(self) -> None:
+        key = Ed25519PrivateKey.from_private_bytes(bytes(32))
+        self.run(lambda session: chain.extend(session))
+        found = self.run(lambda session: chain.verify_chain(session, [key.public_key()]))
+        assert (found.findings, found.waiting) == ((), 0)
+
 
 def test_the_programme_agrees_with_its_model(settings: Settings) -> None:
     machine = type("ProgrammeOfTest", (History,), {"database_settings": settings})
     run_state_machine_as_test(
         machine,
         settings=hypothesis_settings(
-            max_examples=15,
-            stateful_step_count=40,
+            max_examples=12,
+            stateful_step_count=30,
             deadline=None,
             print_blob=True,
             suppress_health_check=list(HealthCheck),

@@ -2,13 +2,14 @@
 
 import uuid
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from common.events.cards import CardBlocked
 from common.events.cashback import ParticipantEnrolled, ParticipationEnded
-from common.events.registry import ConsentGiven, MemberExpelled
+from common.events.registry import ConsentGiven, MemberErased, MemberExpelled, MemberMerged
 from common.testing import record_of
 
 Refusal = Callable[..., tuple[int, str]]
@@ -131,3 +132,80 @@ async def test_a_token_that_names_nobody_acts_for_nobody(world: Any, path: str, 
     role = "partner" if path == "/v1/purchases" else "member"
     answer = await world.client.post(path, json=body, headers=world.issuer.bearer(role))
     assert refusal(answer) == (403, "forbidden")
+
+
+async def test_a_late_purchase_of_an_earlier_participation_earns_after_a_new_enrolment(
+    world: Any, refusal: Refusal
+) -> None:
+    await world.partner()
+    campaign, member_id = await world.campaign(), await world.participant()
+    click = (await world.click(member_id, campaign, at="2021-05-20T10:00:00+03:00")).json()["click_id"]
+    await world.withdraws(member_id, "2021-06-01")
+    await world.deliver(
+        world.member_event(ConsentGiven, member_id, uuid.uuid4(), 3, "2021-06-10", purpose="bonus")
+    )
+    assert (await world.enrol(member_id, on="2021-06-10")).status_code == 201
+    assert (await world.report(click, at="2021-05-31T23:59:00+03:00")).json()["cashback"] == 5000
+    between = await world.report(click, at="2021-06-01T10:00:00+03:00")
+    assert refusal(between) == (409, "not_participating")
+    assert (await world.report(click, at="2021-06-11T10:00:00+03:00")).status_code == 201
+
+
+@pytest.mark.parametrize(("event", "status"), [(MemberExpelled, "expelled"), (MemberErased, "erased")])
+async def test_a_member_who_is_gone_is_paid_until_a_day(world: Any, event: Any, status: str) -> None:
+    await world.partner()
+    member_id = await world.participant()
+    await world.earned(member_id, await world.campaign())
+    await world.deliver(world.member_event(event, member_id, uuid.uuid4(), 2, "2021-06-01", status, ()))
+    balance = (await world.client.get("/v1/balance", headers=world.as_member(member_id))).json()
+    assert (balance["available"], balance["payable_until"]) == (5000, "2022-06-01")
+    assert (await world.pay_out(member_id, 5000, on="2022-06-01")).status_code == 201
+
+
+async def test_a_double_record_passes_its_money_on_to_the_one_that_stays(
+    world: Any, sound: None, pass_time: Callable[..., Awaitable[None]]
+) -> None:
+    await world.partner()
+    campaign = await world.campaign()
+    double, survivor = await world.participant(), await world.participant()
+    await world.earned(double, campaign)
+    pending = await world.bought(double, campaign)
+    merged = world.member_event(
+        MemberMerged, double, uuid.uuid4(), 2, "2021-06-01", "merged", (), into_member_id=survivor
+    )
+    await world.deliver(merged)
+    assert (await world.balance(double))["available"] == 0
+    assert (await world.balance(survivor))["available"] == 5000
+    await world.resolve("confirm", pending, on="2021-07-01")
+    await pass_time(datetime(2026, 1, 1, tzinfo=UTC))
+    assert await world.balance(survivor) == {"pending": 0, "available": 10_000, "in_payout": 0, "owed": 0}
+
+
+async def test_a_debt_is_passed_on_and_netted_from_what_the_heir_has(world: Any, sound: None) -> None:
+    await world.partner()
+    campaign = await world.campaign()
+    double, survivor = await world.participant(), await world.participant()
+    purchase = await world.earned(double, campaign)
+    await world.bank("settle", (await world.pay_out(double, 5000)).json()["payout_id"])
+    await world.resolve("refund", purchase, on="2021-05-10", reference="R1", amount=60_000)
+    await world.earned(survivor, campaign, 40_000)
+    await world.deliver(
+        world.member_event(
+            MemberMerged, double, uuid.uuid4(), 2, "2021-06-01", "merged", (), into_member_id=survivor
+        )
+    )
+    assert await world.balance(survivor) == {"pending": 0, "available": 0, "in_payout": 0, "owed": 1000}
+
+
+async def test_the_time_of_a_click_is_ours_and_not_the_members(world: Any, refusal: Refusal) -> None:
+    await world.partner()
+    campaign, member_id = await world.campaign(to_on="2099-12-31"), await world.participant()
+    body = {"campaign_id": str(campaign), "clicked_at": "2021-03-01T10:00:00Z"}
+    answer = await world.client.post("/v1/clicks", json=body, headers=world.as_member(member_id))
+    assert refusal(answer) == (422, "request_invalid")
+    body.pop("clicked_at")
+    click = (await world.client.post("/v1/clicks", json=body, headers=world.as_member(member_id))).json()
+    early = await world.report(click["click_id"], at="2021-03-02T10:00:00Z")
+    assert refusal(early) == (409, "click_not_valid_then")
+    now = datetime.now(UTC).isoformat()
+    assert (await world.report(click["click_id"], at=now)).status_code == 201

@@ -1,15 +1,15 @@
 """Payouts, what happens to them after refunds, and balances that nobody may claim any more."""
 
 from collections.abc import Awaitable, Callable
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Any
 from uuid import UUID
 
 import pytest
 
-from cashback.commands import payouts
+from cashback.commands import expiry
 from common.db import Database
-from common.events.cashback import PayoutFailed, PayoutRequested, PayoutSettled
+from common.events.cashback import CashbackExpired, PayoutFailed, PayoutRequested, PayoutSettled
 
 pytestmark = pytest.mark.usefixtures("sound")
 
@@ -119,7 +119,7 @@ async def test_who_has_left_is_paid_until_a_day_and_then_the_balance_expires(
 
     async def expire(on: str) -> int:
         async with database.sessions.begin() as session:
-            return await payouts.expire_balances(session, date.fromisoformat(on), 365)
+            return await expiry.expire_balances(session, date.fromisoformat(on), 365)
 
     assert await expire("2022-06-01") == 0
     assert [await expire("2022-06-02"), await expire("2022-06-02")] == [1, 0]
@@ -129,4 +129,36 @@ async def test_who_has_left_is_paid_until_a_day_and_then_the_balance_expires(
 
 async def test_participants_balances_never_expire(world: Any, member_id: UUID, database: Database) -> None:
     async with database.sessions.begin() as session:
-        assert await payouts.expire_balances(session, date(2099, 1, 1), 0) == 0
+        assert await expiry.expire_balances(session, date(2099, 1, 1), 0) == 0
+
+
+async def test_what_nobody_asked_for_in_time_expires_and_the_newest_stays(
+    world: Any, campaign_id: UUID, database: Database, published: Any
+) -> None:
+    """What went out took the oldest first."""
+    member_id = await world.participant()
+    for amount, on in ((100_000, "2021-04-01"), (60_000, "2021-06-01")):
+        purchase = await world.bought(member_id, campaign_id, amount)
+        assert (await world.resolve("confirm", purchase, on=on)).status_code == 200
+    assert (await world.pay_out(member_id, 2000, on="2021-06-10")).status_code == 201
+
+    async def expire(on: str) -> int:
+        async with database.sessions.begin() as session:
+            return (await expiry.expire_unused(session, date.fromisoformat(on), 365))[0]
+
+    assert await expire("2022-04-01") == 0
+    assert [await expire("2022-04-02"), await expire("2022-04-02")] == [1, 0]
+    assert (await world.balance(member_id))["available"] == 3000
+    [event] = await published(CashbackExpired)
+    assert (event.member_id, event.amount, event.reason, event.version) == (member_id, 3000, "unused", 2)
+
+
+async def test_the_worker_expires_by_its_settings(
+    world: Any, member_id: UUID, published: Any, pass_time: Any
+) -> None:
+    await world.leaves(member_id, "2021-06-01")
+    await pass_time(datetime(2022, 6, 1, 12, tzinfo=UTC))
+    assert await published(CashbackExpired) == []
+    await pass_time(datetime(2022, 6, 2, 12, tzinfo=UTC))
+    [event] = await published(CashbackExpired)
+    assert (event.amount, event.reason, event.status) == (5000, "participation_ended", "ended")

@@ -7,9 +7,11 @@ import signal
 import time
 from dataclasses import asdict
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
+import sqlalchemy as sa
 import typer
 
 from common.db import Database
@@ -98,7 +100,7 @@ async def _whole_year(
     before = proof.Meters()
     begun = time.perf_counter()
     with stage.step("play the year: consents, joining, transfers, changes, leaving"):
-        played = await year.play(apis, dice, stage)
+        played = await year.play(apis, dice, stage, partial(_pass_deadline, database))
     await _quiet()
     with stage.step("cards: plastic batch, lost card, QR codes offline"):
         keys = platform.local_stack().data_dir / "keys"
@@ -132,6 +134,13 @@ async def _whole_year(
         for share in (0.5, 0.99)
     }
     return facts
+
+
+async def _pass_deadline(database: Database, transfer_id: str) -> None:
+    """Time passes by data."""
+    async with database.sessions.begin() as session:
+        overdue = sa.text("update transfer set deadline = current_date - 1 where transfer_id = :id")
+        await session.execute(overdue, {"id": transfer_id})
 
 
 def _dice(seed: int) -> random.Random:

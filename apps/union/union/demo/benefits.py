@@ -1,6 +1,8 @@
 """Cards and the bonus programme of the year, through the public APIs."""
 
 import asyncio
+import base64
+import hashlib
 import json
 import random
 import subprocess
@@ -10,6 +12,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from cards.cli import EXIT_CODES
 from cards.devices import Device
@@ -181,13 +186,17 @@ async def play_cashback(apis: Apis, played: Played, dice: random.Random, stage: 
             "basis_points": points,
             "min_basket": 50_000,
             "cap_per_order": 100_000,
+            "tiers": [{"from_basket": 500_000, "basis_points": points + 100}],
+            "cap_per_member": 150_000,
+            "cap_period": "month",
             "budget": CAMPAIGN_BUDGET,
             "rounding": "floor",
             "from_on": f"{YEAR}-01-01",
             "to_on": f"{YEAR}-12-31",
         }
         campaigns[partner] = await apis.post("cashback", "/v1/campaigns", federal, campaign)
-    counts = {"enrolled": 0, "purchases": 0, "declined": 0, "refunded": 0, "payouts": 0}
+    counts = dict.fromkeys(("enrolled", "purchases", "partly_confirmed", "declined", "refunded", "payouts"), 0)
+    cabinet = apis.bearer("internal_app")
 
     async def take_part(item: tuple[int, str]) -> None:
         number, member = item
@@ -197,8 +206,13 @@ async def play_cashback(apis: Apis, played: Played, dice: random.Random, stage: 
         for purchase in range(1 + number % 2):
             partner = sorted(campaigns)[(number + purchase) % 2]
             on = day(dice, 9, 10)
-            visit = {"campaign_id": campaigns[partner]["campaign_id"], "clicked_at": f"{on}T10:00:00+06:00"}
-            click = await apis.post("cashback", "/v1/clicks", auth, visit)
+            # A year that is past: the cabinet's own system says when the member went to the partner.
+            visit = {
+                "member_id": member,
+                "campaign_id": campaigns[partner]["campaign_id"],
+                "clicked_at": f"{on}T10:00:00+06:00",
+            }
+            click = await apis.post("cashback", "/v1/recorded-clicks", cabinet, visit)
             shop = apis.bearer("partner", partner=partner)
             reported = await apis.post(
                 "cashback",
@@ -217,9 +231,11 @@ async def play_cashback(apis: Apis, played: Played, dice: random.Random, stage: 
                 await apis.post("cashback", f"{path}/decline", shop, later)
                 counts["declined"] += 1
                 continue
-            await apis.post("cashback", f"{path}/confirm", shop, later)
+            part = {"amount": reported["amount"] // 3} if number % 8 == 3 else {}
+            confirmed = await apis.post("cashback", f"{path}/confirm", shop, {**later, **part})
+            counts["partly_confirmed"] += confirmed["status"] == "partly_confirmed"
             if number % 10 == 5:
-                refund = {"reference": f"r-{number}-{purchase}", "amount": reported["amount"] // 2, **later}
+                refund = {"reference": f"r-{number}-{purchase}", "amount": confirmed["amount"] // 2, **later}
                 await apis.post("cashback", f"{path}/refund", shop, refund)
                 counts["refunded"] += 1
         available = (await apis.get("cashback", "/v1/balance", auth))["available"]
@@ -232,4 +248,39 @@ async def play_cashback(apis: Apis, played: Played, dice: random.Random, stage: 
 
     with stage.bar("participants and their purchases", len(played.bonus)) as done:
         await in_parallel(list(enumerate(played.bonus)), take_part, workers=6, done=done)
-    return counts
+    counts |= await _signed_file(apis, sorted(campaigns)[0])
+    trial = {
+        **{name: campaign[name] for name in ("partner", "title", "min_basket", "from_on", "to_on")},
+        "basis_points": 1000,
+        "purchased_from": f"{YEAR}-01-01",
+        "purchased_to": f"{YEAR}-12-31",
+    }
+    tried = await apis.post("cashback", "/v1/campaign-trials", federal, trial)
+    return {**counts, "tried_on_past_purchases": tried["purchases"]}
+
+
+async def _signed_file(apis: Apis, partner: str) -> dict[str, int]:
+    """The partner's file of the year tells all of it once more: everything is known, nothing is counted twice."""
+    shop = apis.bearer("partner", partner=partner)
+    known = await apis.pages("cashback", "/v1/purchases", shop)
+    rows = ["what,order,line,version,click_id,amount,basket,purchased_at,effective_on"]
+    rows += [
+        f"reported,{row['order']},{row['line']},1,{row['click_id']},{row['reported']},,{row['purchased_at']},"
+        for row in known
+    ]
+    content = "\n".join([*rows, f"total,{len(known)},{sum(row['reported'] for row in known)}"]).encode()
+    key = Ed25519PrivateKey.generate()
+    public = key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+    body = {"public_key": base64.b64encode(public).decode()}
+    await apis.post("cashback", f"/v1/partners/{partner}/file-key", apis.bearer("federal_staff"), body)
+    signature = base64.b64encode(key.sign(hashlib.sha256(content).digest())).decode()
+    answer = await apis.send(
+        "cashback",
+        "POST",
+        f"/v1/purchase-files?day={YEAR}-12-31",
+        shop,
+        content=content,
+        headers={"Union-Signature": signature, "Content-Type": "text/csv"},
+    )
+    taken = answer.json()
+    return {"lines_of_file": taken["lines"], "known_before": taken["repeated"]}

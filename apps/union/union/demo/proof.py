@@ -1,5 +1,8 @@
 """The proof: what was published was consumed, the services agree, nothing leaked, nothing is owed."""
 
+import asyncio
+import subprocess
+import sys
 from collections import defaultdict
 from dataclasses import dataclass
 from typing import Any
@@ -141,8 +144,23 @@ async def checks(apis: Apis, facts: dict[str, Any]) -> list[Check]:
             f"{differing} differ; {members['registry']} = {members['cards']} = {members['reports']}",
         ),
         Check("ledger sums to zero", trial["total"] == 0, f"{trial['total']} kopecks"),
+        await _ledger_verified(),
+        _file_counted_nothing_twice(facts["cashback_played"]),
         Check("memory of all processes < 2 GiB", memory["mib"] < 2048, f"{memory['mib']:.0f} MiB"),
     ]
+
+
+async def _ledger_verified() -> Check:
+    """The operator's own command: balances by their postings, caps by their purchases, the hash chain, the seals."""
+    command = [sys.executable, "-m", "union", "ledger", "verify"]
+    done = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, check=False)
+    figure = (done.stdout or done.stderr).strip().partition("\n")[0]
+    return Check("union ledger verify finds nothing", done.returncode == 0, figure)
+
+
+def _file_counted_nothing_twice(played: dict[str, int]) -> Check:
+    lines, known = played["lines_of_file"], played["known_before"]
+    return Check("a partner's signed file counts nothing twice", 0 < lines == known, f"{known} of {lines} known")
 
 
 def _flow(flows: list[tuple[str, str, int, int]], waiting: int) -> str:

@@ -1,6 +1,6 @@
 """How an event is declared: CloudEvents 1.0 attributes around a flat, frozen, versioned body."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import ClassVar
 from uuid import UUID
@@ -23,6 +23,17 @@ class Topic:
     owner: str
     compacted: bool = True
     retention_days: int = 30
+    template: str | None = None
+    """The name that this one was made of, with `{partner}` in the place of the partner's code."""
+
+    @property
+    def is_template(self) -> bool:
+        """Stands for a topic of each partner, and is none itself."""
+        return "{partner}" in self.name
+
+    def of(self, partner: str) -> "Topic":
+        """The topic of one partner."""
+        return replace(self, name=self.name.replace("{partner}", partner), template=self.name)
 
 
 class Event(BaseModel):

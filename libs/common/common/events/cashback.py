@@ -11,6 +11,7 @@ SOURCE = "urn:union:cashback"
 PARTICIPANTS = Topic("cashback.participant.v1", owner="cashback")
 PURCHASES = Topic("cashback.purchase.v1", owner="cashback")
 PAYOUTS = Topic("cashback.payout.v1", owner="cashback")
+LEDGER = Topic("cashback.ledger.v1", owner="cashback", compacted=False, retention_days=3650)
 
 
 class ParticipantEvent(Event):
@@ -37,7 +38,21 @@ class ParticipationEnded(ParticipantEvent):
     event_type: ClassVar[str] = "cashback.participation_ended.v1"
 
 
-PARTICIPANT_EVENTS: tuple[type[ParticipantEvent], ...] = (ParticipantEnrolled, ParticipationEnded)
+class CashbackExpired(ParticipantEvent):
+    """Cashback that was not paid out in time is no longer the member's."""
+
+    event_type: ClassVar[str] = "cashback.cashback_expired.v1"
+
+    amount: int
+    """Kopecks that expired."""
+    reason: Literal["participation_ended", "unused"]
+
+
+PARTICIPANT_EVENTS: tuple[type[ParticipantEvent], ...] = (
+    ParticipantEnrolled,
+    ParticipationEnded,
+    CashbackExpired,
+)
 
 
 class PurchaseEvent(Event):
@@ -51,7 +66,7 @@ class PurchaseEvent(Event):
     member_id: UUID
     partner: str
     campaign_id: UUID
-    status: Literal["pending", "confirmed", "declined", "refunded"]
+    status: Literal["pending", "confirmed", "partly_confirmed", "declined", "refunded"]
     amount: int
     """Kopecks paid to the partner, less what was refunded."""
     cashback: int
@@ -70,6 +85,12 @@ class PurchaseConfirmed(PurchaseEvent):
     event_type: ClassVar[str] = "cashback.purchase_confirmed.v1"
 
 
+class PurchasePartlyConfirmed(PurchaseEvent):
+    """The partner confirmed a part of the purchase; the cashback on it is the member's, the rest went back."""
+
+    event_type: ClassVar[str] = "cashback.purchase_partly_confirmed.v1"
+
+
 class PurchaseDeclined(PurchaseEvent):
     """The partner declined the purchase; it earns nothing."""
 
@@ -85,6 +106,7 @@ class PurchaseRefunded(PurchaseEvent):
 PURCHASE_EVENTS: tuple[type[PurchaseEvent], ...] = (
     PurchaseReported,
     PurchaseConfirmed,
+    PurchasePartlyConfirmed,
     PurchaseDeclined,
     PurchaseRefunded,
 )
@@ -124,4 +146,23 @@ class PayoutFailed(PayoutEvent):
 
 PAYOUT_EVENTS: tuple[type[PayoutEvent], ...] = (PayoutRequested, PayoutSettled, PayoutFailed)
 
-EVENTS: tuple[type[Event], ...] = (*PARTICIPANT_EVENTS, *PURCHASE_EVENTS, *PAYOUT_EVENTS)
+
+class LedgerSealed(Event):
+    """The ledger was sealed at the end of a day: keep it, and a journal rewritten later can be told from this one."""
+
+    event_type: ClassVar[str] = "cashback.ledger_sealed.v1"
+    topic: ClassVar[Topic] = LEDGER
+    source: ClassVar[str] = SOURCE
+    key_field: ClassVar[str] = "ledger"
+
+    ledger: Literal["cashback"]
+    sequence: int
+    """Links of the hash chain that the seal covers; the day is `effective_on`."""
+    digest: str
+    """Hexadecimal SHA-256 of the last of them."""
+    key_id: str
+    seal: str
+    """Hexadecimal Ed25519 over `union-ledger-checkpoint`, day, sequence and digest, each with a line feed behind it."""
+
+
+EVENTS: tuple[type[Event], ...] = (*PARTICIPANT_EVENTS, *PURCHASE_EVENTS, *PAYOUT_EVENTS, LedgerSealed)

@@ -12,9 +12,24 @@ from common.errors import Forbidden
 
 Federal = Annotated[Principal, Depends(require(Role.FEDERAL_STAFF))]
 AnyMember = Annotated[Principal, Depends(require(Role.MEMBER))]
+PartnerOrFederal = Annotated[Principal, Depends(require(Role.PARTNER, Role.FEDERAL_STAFF))]
 AnyPartner = Annotated[Principal, Depends(require(Role.PARTNER))]
 Overseer = Annotated[Principal, Depends(require(*STAFF, Role.AUDITOR, Role.INTERNAL_APP))]
 MemberOrOverseer = Annotated[Principal, Depends(require(*STAFF, Role.AUDITOR, Role.INTERNAL_APP, Role.MEMBER))]
+PurchaseReader = Annotated[
+    Principal,
+    Depends(
+        require(
+            Role.FEDERAL_STAFF,
+            Role.REGIONAL_STAFF,
+            Role.AUDITOR,
+            Role.INTERNAL_APP,
+            Role.MEMBER,
+            Role.PARTNER,
+        )
+    ),
+]
+App = Annotated[Principal, Depends(require(Role.INTERNAL_APP))]
 Anyone = Annotated[Principal, Depends(require(*STAFF, Role.AUDITOR, Role.INTERNAL_APP, Role.MEMBER, Role.PARTNER))]
 
 

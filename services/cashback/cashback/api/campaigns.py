@@ -9,11 +9,15 @@ from fastapi import Query, Response
 from cashback import queries
 from cashback import schemas as s
 from cashback.api.callers import Anyone, Federal, Overseer, now
-from cashback.commands import campaigns
+from cashback.commands import campaigns, trials
+from cashback.models import CampaignTerms
 from common.app import router as kernel_router
 from common.auth import STAFF, Principal, Role
 from common.errors import NotFound
 from common.http import IfMatch, Page, PageDep, ReadSessionDep, SessionDep, check_if_match, etag
+
+NO_CAMPAIGN = UUID(int=0)
+"""Terms on trial belong to none."""
 
 router = kernel_router(tags=["campaigns"])
 
@@ -37,6 +41,30 @@ async def add_campaign(
     campaign, first = await campaigns.add_campaign(session, body.partner, terms, body.budget, now())
     response.headers["ETag"] = etag(campaign.version)
     return _campaign(queries.Offer(campaign, first, campaign.budget))
+
+
+@router.post("/campaign-trials")
+async def try_terms(body: s.TrialRequest, session: SessionDep, _principal: Federal) -> s.TrialView:
+    """A dry run of terms on the partner's past purchases; nothing is changed."""
+    terms = body.model_dump(exclude={"partner", "budget", "purchased_from", "purchased_to"})
+    trial = await trials.try_terms(
+        session,
+        body.partner,
+        CampaignTerms(campaign_id=NO_CAMPAIGN, version=1, **terms),
+        body.budget,
+        body.purchased_from,
+        body.purchased_to,
+    )
+    return s.TrialView(**vars(trial))
+
+
+@router.post("/partners/{partner}/file-key")
+async def set_file_key(
+    partner: s.PartnerCode, body: s.FileKeyRequest, session: SessionDep, _principal: Federal
+) -> s.PartnerView:
+    """The key that the partner's daily files are signed with, from now on."""
+    row = await campaigns.set_file_key(session, partner, body.public_key)
+    return s.PartnerView(**row.model_dump())
 
 
 @router.get("/campaigns")

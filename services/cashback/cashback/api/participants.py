@@ -1,14 +1,16 @@
 """Members in the programme: enrolment, clicks, balances, payouts."""
 
+from datetime import datetime
 from typing import Literal
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 from uuid import UUID
 
 from fastapi import Response
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from cashback import queries
 from cashback import schemas as s
-from cashback.api.callers import AnyMember, Federal, MemberOrOverseer, SettingsDep, member_of, now
+from cashback.api.callers import AnyMember, App, Federal, MemberOrOverseer, SettingsDep, member_of, now
 from cashback.commands import participation, payouts
 from cashback.models import Payout
 from common.app import router as kernel_router
@@ -38,11 +40,21 @@ async def list_participants(
 
 @router.post("/clicks", status_code=201)
 async def click(body: s.ClickRequest, session: SessionDep, principal: AnyMember) -> s.ClickView:
-    """Go to a partner: purchases there earn by the campaign's present terms."""
+    """Go to a partner: purchases there earn by the campaign's present terms. The time is ours, not the caller's."""
     moment = now()
-    row, landing_url = await participation.record_click(
-        session, member_of(principal), body.campaign_id, body.clicked_at or moment, moment
-    )
+    return await _clicked(session, member_of(principal), body.campaign_id, moment, moment)
+
+
+@router.post("/recorded-clicks", status_code=201)
+async def record_click(body: s.RecordedClickRequest, session: SessionDep, _principal: App) -> s.ClickView:
+    """A member's way to a partner that another system of the union recorded, when it did: of a past year, say."""
+    return await _clicked(session, body.member_id, body.campaign_id, body.clicked_at, now())
+
+
+async def _clicked(
+    session: AsyncSession, member_id: UUID, campaign_id: UUID, clicked_at: datetime, moment: datetime
+) -> s.ClickView:
+    row, landing_url = await participation.record_click(session, member_id, campaign_id, clicked_at, moment)
     address = urlsplit(landing_url)
     query = urlencode([*parse_qsl(address.query, keep_blank_values=True), ("click_id", str(row.click_id))])
     return s.ClickView(click_id=row.click_id, url=urlunsplit(address._replace(query=query)))

@@ -7,8 +7,9 @@ from fastapi import Request, Response
 
 from cashback import keys, queries
 from cashback import schemas as s
-from cashback.api.callers import Anyone, AnyPartner, SettingsDep, now, partner_of
+from cashback.api.callers import AnyPartner, PurchaseReader, SettingsDep, now, partner_of
 from cashback.commands import purchases
+from cashback.commands.reports import Report
 from cashback.models import Purchase
 from common.app import router as kernel_router
 from common.auth import Role
@@ -26,8 +27,8 @@ async def report_purchase(
     settings: SettingsDep,
     principal: AnyPartner,
 ) -> s.PartnerPurchaseView:
-    """Report a line of an order. The same line again gets the purchase as it stands, with status 200."""
-    report = purchases.Report(**body.model_dump())
+    """Report a line of an order. The same line again gets the first answer, with status 200."""
+    report = Report(**body.model_dump())
     purchase, is_new = await purchases.report_purchase(
         session, partner_of(principal), report, settings.click_days, now()
     )
@@ -41,15 +42,20 @@ async def list_purchases(
     page: PageDep,
     request: Request,
     session: ReadSessionDep,
-    principal: Anyone,
+    principal: PurchaseReader,
     status: s.PurchaseStatus | None = None,
 ) -> Page[s.PurchaseView] | Page[s.PartnerPurchaseView]:
-    """A member's own, a partner's own (by pseudonym), or those of the members within the scope."""
+    """A member's own, a partner's own (by pseudonym), or those of the members within the scope.
+
+    What one member buys is nobody's business at the member's own workplace: staff below a region sees sums
+    only (GET /v1/headline).
+    """
     rows, cursor = await queries.purchases(session, principal, status, page)
     if Role.PARTNER in principal.roles:
         return Page[s.PartnerPurchaseView](items=[_partner_view(request, row) for row in rows], next_cursor=cursor)
     return Page[s.PurchaseView](
-        items=[s.PurchaseView(**_fields(row, "member_id", "explanation")) for row in rows], next_cursor=cursor
+        items=[s.PurchaseView(**_fields(row, "member_id", "explanation", "explanation_en")) for row in rows],
+        next_cursor=cursor,
     )
 
 
@@ -62,9 +68,9 @@ async def confirm_purchase(
     session: SessionDep,
     principal: AnyPartner,
 ) -> s.PartnerPurchaseView:
-    """In whole or in part, once, and not before the hold is over by `effective_on`."""
-    purchase = await purchases.confirm_purchase(
-        session, partner_of(principal), purchase_id, body.amount, body.effective_on, now()
+    """In whole or in part, once, and not before the hold is over by `effective_on`. Again: the first answer."""
+    purchase = await purchases.resolve_purchase(
+        session, partner_of(principal), purchase_id, "confirmed", body.effective_on, now(), body.amount
     )
     return _to_partner(request, response, purchase)
 
@@ -78,8 +84,9 @@ async def decline_purchase(
     session: SessionDep,
     principal: AnyPartner,
 ) -> s.PartnerPurchaseView:
-    purchase = await purchases.decline_purchase(
-        session, partner_of(principal), purchase_id, body.effective_on, now()
+    """A pending purchase earns nothing, whole. Again: the first answer."""
+    purchase = await purchases.resolve_purchase(
+        session, partner_of(principal), purchase_id, "declined", body.effective_on, now()
     )
     return _to_partner(request, response, purchase)
 
@@ -94,8 +101,15 @@ async def refund_purchase(
     principal: AnyPartner,
 ) -> s.PartnerPurchaseView:
     """Goods came back after confirmation, in part or in whole; the cashback is taken back pro rata."""
-    purchase = await purchases.refund_purchase(
-        session, partner_of(principal), purchase_id, body.reference, body.amount, body.effective_on, now()
+    purchase = await purchases.resolve_purchase(
+        session,
+        partner_of(principal),
+        purchase_id,
+        "refunded",
+        body.effective_on,
+        now(),
+        body.amount,
+        body.reference,
     )
     return _to_partner(request, response, purchase)
 

@@ -13,6 +13,7 @@ from cashback import ledger, rules
 from cashback.errors import BudgetBelowReserved, PartnerExists, TermsInvalid
 from cashback.ledger import Entry, Kind, Ref
 from cashback.models import Campaign, CampaignTerms, Partner
+from cashback.rules import rewards
 from common.errors import NotFound
 
 
@@ -26,6 +27,15 @@ async def add_partner(session: AsyncSession, partner: str, name: str, hold_days:
     return row
 
 
+async def set_file_key(session: AsyncSession, partner: str, public_key: str) -> Partner:
+    """What the partner's files are signed with from now on (32 bytes, base64)."""
+    row = await session.get(Partner, partner, with_for_update={"key_share": True})
+    if row is None:
+        raise NotFound("partner", partner)
+    row.file_key = public_key
+    return row
+
+
 async def add_campaign(
     session: AsyncSession, partner: str, terms: dict[str, Any], budget: int | None, now: datetime
 ) -> tuple[Campaign, CampaignTerms]:
@@ -34,7 +44,7 @@ async def add_campaign(
         raise NotFound("partner", partner)
     campaign = Campaign(campaign_id=uuid7(), partner=partner, status="open", budget=budget, version=1)
     first = CampaignTerms(campaign_id=campaign.campaign_id, version=1, **terms)
-    rules.check_terms(first)
+    rewards.check_terms(first)
     session.add(campaign)
     await session.flush()
     session.add(first)
@@ -43,7 +53,8 @@ async def add_campaign(
 
 
 async def lock_campaign(session: AsyncSession, campaign_id: UUID) -> Campaign:
-    campaign = await session.get(Campaign, campaign_id, with_for_update=True)
+    # Not against foreign keys: who reports a purchase under it holds accounts that a new budget waits for.
+    campaign = await session.get(Campaign, campaign_id, with_for_update={"key_share": True})
     if campaign is None:
         raise NotFound("campaign", campaign_id)
     return campaign
@@ -58,7 +69,7 @@ async def change_campaign(
     campaign.status = changes.pop("status", campaign.status)
     campaign.version += 1
     following = CampaignTerms(**{**present.model_dump(), **changes, "version": campaign.version})
-    rules.check_terms(following)
+    rewards.check_terms(following)
     await session.flush()
     session.add(following)
     await _change_budget(session, campaign, budget, now)

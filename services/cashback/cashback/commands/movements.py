@@ -10,7 +10,7 @@ from sqlmodel import col
 
 from cashback import rules
 from cashback.ledger import Entry, Kind, Ref
-from cashback.models import Campaign, JournalEntry, Purchase
+from cashback.models import JournalEntry
 
 
 @dataclass(frozen=True)
@@ -24,20 +24,20 @@ class PurchaseAccounts:
     budget: tuple[Ref, Ref] | None
 
     @classmethod
-    def of(cls, purchase: Purchase, campaign: Campaign) -> "PurchaseAccounts":
-        member, owner = str(purchase.member_id), str(campaign.campaign_id)
+    def of(cls, partner: str, member_id: UUID, campaign_id: UUID, has_budget: bool) -> "PurchaseAccounts":
+        member, owner = str(member_id), str(campaign_id)
         return cls(
-            Ref(Kind.PARTNER_RECEIVABLE, purchase.partner),
+            Ref(Kind.PARTNER_RECEIVABLE, partner),
             Ref(Kind.MEMBER_PENDING, member),
             Ref(Kind.MEMBER_AVAILABLE, member),
             Ref(Kind.MEMBER_CLAWBACK, member),
-            None
-            if campaign.budget is None
-            else (Ref(Kind.CAMPAIGN_BUDGET, owner), Ref(Kind.CAMPAIGN_ALLOCATION, owner)),
+            (Ref(Kind.CAMPAIGN_BUDGET, owner), Ref(Kind.CAMPAIGN_ALLOCATION, owner)) if has_budget else None,
         )
 
-    def all(self) -> list[Ref]:
-        return [self.receivable, self.pending, self.available, self.clawback, *(self.budget or ())]
+    def touched_by(self, what: str) -> list[Ref]:
+        """Those that a message of this kind may move."""
+        touched = [self.receivable, self.pending, *(self.budget or ())]
+        return touched if what == "reported" else [*touched, self.available, self.clawback]
 
     def owed_by_partner(self, amount: int) -> list[tuple[Ref, int]]:
         """The partner owes `amount` more, and the budget has that much less; a negative amount gives both back."""

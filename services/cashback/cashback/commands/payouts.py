@@ -1,17 +1,15 @@
-"""Payouts to members, and the expiry of balances that nobody may claim any more."""
+"""Payouts to members."""
 
 from datetime import date, datetime
 from uuid import UUID
 
-import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlmodel import col
 from uuid_utils.compat import uuid7
 
 from cashback import ledger, rules
 from cashback.commands.movements import entry_of, netting
 from cashback.ledger import Entry, Kind, Ref
-from cashback.models import Account, Participant, Payout
+from cashback.models import Participant, Payout
 from common.errors import NotFound
 from common.events.cashback import PayoutFailed, PayoutRequested, PayoutSettled
 from common.outbox import publish
@@ -104,39 +102,6 @@ async def fail_payout(
     payout.version += 1
     publish(session, PayoutFailed(**payout.public_state(effective_on)))
     return payout
-
-
-async def expire_balances(session: AsyncSession, on: date, payable_days: int, limit: int = 1000) -> int:
-    """Expire up to `limit` balances of those whose time to claim was over before `on`; returns how many.
-
-    Repeat until it returns 0. A balance that is paid out at the same moment is left to the payout.
-    """
-    owner = sa.cast(col(Participant.member_id), sa.Text)
-    members = (
-        await session.scalars(
-            sa.select(col(Participant.member_id))
-            .join(Account, sa.and_(col(Account.owner) == owner, col(Account.kind) == Kind.MEMBER_AVAILABLE))
-            .where(col(Participant.ended_on) + payable_days < on, col(Account.balance) > 0)
-            .order_by(col(Participant.member_id))
-            .limit(limit)
-            .with_for_update(of=Participant)
-        )
-    ).all()
-    expired = Ref(Kind.EXPIRED)
-    balances = await ledger.hold(session, [expired, *(_accounts(member)[0] for member in members)])
-    entries = [
-        Entry(
-            "expiry",
-            f"member:{ref.owner}:expired:{uuid7()}",
-            rules.moment(on),
-            f"Срок выплаты истёк: списано {rules.roubles(balance)}.",
-            [(ref, -balance), (expired, balance)],
-        )
-        for ref, balance in balances.items()
-        if ref != expired and balance
-    ]
-    await ledger.post(session, *entries)
-    return len(entries)
 
 
 def _accounts(member_id: UUID) -> tuple[Ref, Ref]:

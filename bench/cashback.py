@@ -1,0 +1,333 @@
+"""The ledger: posting in the consumer, a hot account, and the API, beside plain SQL that writes the same rows."""
+
+import asyncio
+import contextlib
+import time
+import uuid
+from collections.abc import Iterator, Sequence
+from datetime import UTC, date, datetime
+from uuid import UUID
+
+import asyncpg
+import orjson
+from sqlalchemy.ext.asyncio import AsyncSession
+from uuid_utils.compat import uuid7
+
+from bench.api import serving
+from bench.world import Servers
+from cashback import keys, ledger
+from cashback.commands.intake import take_reports
+from cashback.config import CashbackSettings
+from cashback.consumers import report_of
+from cashback.ledger import Entry, Kind, Ref
+from common.consumers import Delivery, Subscription
+from common.db import Database
+from common.events.partners import PURCHASE_REPORTS, OrderLineReported
+from common.outbox import shard_of
+from common.parking import Record
+from common.processing import Processor
+from common.testing import TestIssuer, record_of
+from local_stack.ports import HOST, free_port
+
+BATCH = 1000
+CONNECTIONS = 8
+PARTNERS, MEMBERS = 200, 5000
+WHEN = datetime(2025, 3, 2, 12, tzinfo=UTC)
+EXPLAINED = "Кешбэк 50,00 ₽: 5,00 % от 1 000,00 ₽ по акции «Книги» (условия № 1), до копейки вниз."
+
+
+def settings_of(servers: Servers) -> CashbackSettings:
+    files = keys.ensure(servers.folder / "keys")
+    return CashbackSettings(
+        database_url=servers.postgres.url("cashback"),
+        jwks_url="file:///none",
+        pairwise_key_file=files["UNION_PAIRWISE_KEY_FILE"],
+        ledger_key_file=files["UNION_LEDGER_KEY_FILE"],
+    )
+
+
+async def prepare(servers: Servers) -> None:
+    """Partners with a campaign, members who take part, and a click of each member at each of some partners."""
+    connection = await asyncpg.connect(servers.dsn("cashback"))
+    partners = [partner_of(n) for n in range(PARTNERS)]
+    campaigns = [uuid.uuid5(uuid.NAMESPACE_OID, partner) for partner in partners]
+    members = [uuid.uuid5(uuid.NAMESPACE_OID, f"member {n}") for n in range(MEMBERS)]
+    year = (date(2025, 1, 1), date(2025, 12, 31))
+    await connection.executemany(
+        "insert into partner (partner, name, hold_days, landing_url) values ($1, $1, 14, 'https://x.example/')",
+        [(partner,) for partner in partners],
+    )
+    await connection.executemany(
+        "insert into campaign (campaign_id, partner, status, version) values ($1, $2, 'open', 1)",
+        list(zip(campaigns, partners, strict=True)),
+    )
+    await connection.executemany(
+        "insert into campaign_terms (campaign_id, version, title, basis_points, min_basket, rounding, from_on, to_on)"
+        " values ($1, 1, 'Книги', 500, 0, 'floor', $2, $3)",
+        [(campaign, *year) for campaign in campaigns],
+    )
+    await connection.executemany(
+        "insert into participant (member_id, status, enrolled_on, version) values ($1, 'enrolled', $2, 1)",
+        [(member, year[0]) for member in members],
+    )
+    await connection.executemany(
+        "insert into participation (member_id, number, enrolled_on) values ($1, 1, $2)",
+        [(member, year[0]) for member in members],
+    )
+    await connection.executemany(
+        "insert into click (click_id, member_id, campaign_id, campaign_version, clicked_at) values ($1, $2, $3, 1, $4)",
+        [(click_of(n), members[n], campaigns[n % PARTNERS], WHEN) for n in range(MEMBERS)],
+    )
+    await connection.close()
+
+
+def partner_of(number: int) -> str:
+    return f"partner-{number % PARTNERS}"
+
+
+def click_of(number: int) -> UUID:
+    """Of a member at the partner of the same number."""
+    return uuid.uuid5(uuid.NAMESPACE_OID, f"click {number % MEMBERS}")
+
+
+def _refs(number: int, partners: int) -> tuple[Ref, Ref]:
+    owner = str(uuid.uuid5(uuid.NAMESPACE_OID, f"member {number % MEMBERS}"))
+    return Ref(Kind.PARTNER_RECEIVABLE, partner_of(number % partners)), Ref(Kind.MEMBER_PENDING, owner)
+
+
+def _records(count: int, topic: str) -> list[Record]:
+    """A report of a line each, by as many partners as there are, all on one topic."""
+    made = []
+    for n in range(count):
+        event = OrderLineReported(
+            version=1,
+            effective_on=WHEN.date(),
+            order=uuid7().hex,
+            line=1,
+            what="reported",
+            click_id=click_of(n * PARTNERS),
+            amount=100_000,
+            purchased_at=WHEN,
+        )
+        record = record_of(event)
+        made.append(Record(topic, 0, n, record.raw_key, record.payload, record.headers))
+    return made
+
+
+async def consumer_rate(settings: CashbackSettings, count: int, partners: int = PARTNERS) -> float:
+    """Transfers a second that the kernel's consumer reads, posts and commits, an entry an event."""
+    topic = PURCHASE_REPORTS.of(partner_of(0))
+    subscription = Subscription("bench", topic)
+
+    @subscription.bulk_effect(OrderLineReported)
+    async def post_entries(session: AsyncSession, deliveries: Sequence[Delivery]) -> None:
+        entries = []
+        for delivery in deliveries:
+            receivable, pending = _refs(delivery.record.offset, partners)
+            movements = [(receivable, -5000), (pending, 5000)]
+            entries.append(Entry("accrual", f"bench:{delivery.event.key}", WHEN, EXPLAINED, movements))
+        await ledger.post(session, *entries)
+
+    return await _process(settings, subscription, _records(count, topic.name))
+
+
+async def intake_rate(settings: CashbackSettings, count: int) -> float:
+    """Purchases a second that the consumer takes whole: rules, purchase, report, entry, event."""
+    topic = PURCHASE_REPORTS.of(partner_of(0))
+    subscription = Subscription("bench", topic)
+
+    @subscription.bulk_effect(OrderLineReported)
+    async def take(session: AsyncSession, deliveries: Sequence[Delivery]) -> None:
+        reports = [report_of(d.event) for d in deliveries if isinstance(d.event, OrderLineReported)]
+        told = await take_reports(session, partner_of(0), reports, "topic", 30, deliveries[0].now)
+        if refusals := [one.refusal for one in told if one.refusal]:
+            raise RuntimeError(f"refused: {refusals[0]}")
+
+    return await _process(settings, subscription, _records(count, topic.name))
+
+
+async def _process(settings: CashbackSettings, subscription: Subscription, records: Sequence[Record]) -> float:
+    database = Database.connect(settings)
+    processor = Processor(subscription, database)
+    async with database.engine.connect():
+        pass
+    begun = time.perf_counter()
+    for first in range(0, len(records), BATCH):
+        await processor.process(records[first : first + BATCH])
+    seconds = time.perf_counter() - begun
+    async with database.sessions() as session:
+        connection = await session.connection()
+        parked = (await connection.exec_driver_sql("select count(*) from parked_record")).scalar_one()
+    await database.close()
+    if parked:
+        raise RuntimeError(f"{parked} records were parked")
+    return len(records) / seconds
+
+
+_LOCK = "select account_id, balance from account where account_id = any($1) order by account_id for update"
+_ENTRIES = """insert into journal_entry (entry_id, kind, reference, occurred_at, explained, lines)
+ select * from unnest($1::uuid[], $2::text[], $3::text[], $4::timestamptz[], $5::text[], $6::smallint[])"""
+_POSTINGS = """insert into posting (entry_id, line, account_id, amount)
+ select * from unnest($1::uuid[], $2::smallint[], $3::uuid[], $4::bigint[])"""
+_BALANCES = """update account set balance = account.balance + u.c
+ from unnest($1::uuid[], $2::bigint[]) as u(a, c) where account_id = u.a"""
+
+
+async def plain_rate(dsn: str, count: int) -> float:
+    """The same journal rows by hand: three statements a batch on one connection, the arrays ready-made."""
+    connection = await asyncpg.connect(dsn)
+    refs = [_refs(n, PARTNERS) for n in range(count)]
+    await _make_accounts(connection, [ref for pair in refs for ref in pair])
+    batches = []
+    for first in range(0, count, BATCH):
+        part = refs[first : first + BATCH]
+        ids = [uuid7() for _ in part]
+        lines = [(i, 1, a.account_id, -5000) for i, (a, _) in zip(ids, part, strict=True)]
+        lines += [(i, 2, b.account_id, 5000) for i, (_, b) in zip(ids, part, strict=True)]
+        sums: dict[UUID, int] = {}
+        for _, _, account, amount in lines:
+            sums[account] = sums.get(account, 0) + amount
+        n = len(part)
+        entries = (ids, ["accrual"] * n, [f"plain:{i}" for i in ids], [WHEN] * n, [EXPLAINED] * n, [2] * n)
+        batches.append((entries, tuple(map(list, zip(*lines, strict=True))), sums))
+    begun = time.perf_counter()
+    for entries, postings, sums in batches:
+        async with connection.transaction():
+            await connection.fetch(_LOCK, sorted(sums))
+            await connection.execute(_ENTRIES, *entries)
+            await connection.execute(_POSTINGS, *postings)
+            await connection.execute(_BALANCES, list(sums), list(sums.values()))
+    seconds = time.perf_counter() - begun
+    await connection.close()
+    return count / seconds
+
+
+async def _make_accounts(connection: "asyncpg.Connection[asyncpg.Record]", refs: Sequence[Ref]) -> None:
+    await connection.executemany(
+        "insert into account (account_id, kind, owner, balance, allow_negative, allow_positive)"
+        " values ($1, $2, $3, 0, true, true) on conflict do nothing",
+        [(ref.account_id, ref.kind.value, ref.owner) for ref in set(refs)],
+    )
+
+
+# --- one by one ------------------------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def serving_cashback(servers: Servers, jwks_url: str) -> Iterator[int]:
+    settings, port = settings_of(servers), free_port()
+    environment = {
+        "UNION_DATABASE_URL": settings.database_url.get_secret_value(),
+        "UNION_DATABASE_POOL": str(CONNECTIONS),
+        "UNION_JWKS_URL": jwks_url,
+        "UNION_HTTP_PORT": str(port),
+        "UNION_PAIRWISE_KEY_FILE": str(settings.pairwise_key_file),
+        "UNION_LEDGER_KEY_FILE": str(settings.ledger_key_file),
+    }
+    with serving("cashback.main", "api", servers=servers, environment=environment, port=port):
+        yield port
+
+
+async def api_rate(port: int, issuer: TestIssuer, seconds: float) -> float:
+    """Purchases a second that the API answers 201 to, over as many connections as the plain SQL has."""
+    begun = time.perf_counter()
+    tokens = [issuer.token("partner", sub=f"p{n}", partner=partner_of(n)) for n in range(CONNECTIONS)]
+    counts = await asyncio.gather(*(_drive(port, n, token, begun + seconds) for n, token in enumerate(tokens)))
+    return sum(counts) / (time.perf_counter() - begun)
+
+
+async def _drive(port: int, number: int, token: str, deadline: float) -> int:
+    reader, writer = await asyncio.open_connection(HOST, port)
+    answered = 0
+    while time.perf_counter() < deadline:
+        body = orjson.dumps(
+            {
+                "click_id": click_of(number + answered * PARTNERS),
+                "order": uuid7().hex,
+                "amount": 100_000,
+                "purchased_at": WHEN,
+            }
+        )
+        writer.write(
+            b"POST /v1/purchases HTTP/1.1\r\nhost: bench\r\ncontent-type: application/json\r\n"
+            b"authorization: Bearer %b\r\nidempotency-key: %b\r\ncontent-length: %d\r\n\r\n%b"
+            % (token.encode(), str(uuid7()).encode(), len(body), body)
+        )
+        head = (await reader.readuntil(b"\r\n\r\n")).lower()
+        length = int(head.split(b"content-length:", 1)[1].split(b"\r\n", 1)[0])
+        answer = await reader.readexactly(length)
+        if not head.startswith(b"http/1.1 201 "):
+            raise RuntimeError(f"{head.splitlines()[0].decode()}: {answer.decode()[:300]}")
+        answered += 1
+    writer.close()
+    return answered
+
+
+_CLICK = """select c.*, t.*, p.hold_days, exists (select from participation s where s.member_id = c.member_id
+ and s.enrolled_on <= $2) from click c join campaign m using (campaign_id)
+ join campaign_terms t on t.campaign_id = c.campaign_id and t.version = c.campaign_version
+ join partner p on p.partner = m.partner where c.click_id = $1"""
+_KEY = "insert into idempotency_key (subject, key, request_hash) values ($1, $2, $3) on conflict do nothing"
+_KEPT = "update idempotency_key set status = 201, headers = $3, body = $4 where subject = $1 and key = $2"
+_KNOWN = "select * from purchase where partner = $1 and order_number = $2 and line = 1 for no key update"
+_REPORTED = "select * from partner_report where partner = $1 and order_number = $2 and line = 1"
+_PURCHASE = """insert into purchase (purchase_id, click_id, member_id, partner, campaign_id, campaign_version,
+ order_number, line, reported, amount, accrued, cashback, status, purchased_at, purchased_on, hold_until, explanation,
+ explanation_en, version) values ($1, $2, $3, $4, $5, 1, $6, 1, 100000, 100000, 5000, 5000, 'pending', $7, $8, $8, $9,
+ $9, 1)"""
+_REPORT = """insert into partner_report values ($1, $2, 1, 'reported', '1', $3, 'api', $4, 'pending', 100000, 5000, 1,
+ now())"""
+_OUTBOX = (
+    "insert into outbox (shard, topic, key, payload, headers) values ($1, 'cashback.purchase.v1', $2, $3, $4)"
+)
+
+
+async def plain_api_rate(dsn: str, seconds: float) -> float:
+    """The same transaction by hand, without HTTP, tokens or checks: its statements one after another."""
+    begun = time.perf_counter()
+    counts = await asyncio.gather(*(_transact(dsn, n, begun + seconds) for n in range(CONNECTIONS)))
+    return sum(counts) / (time.perf_counter() - begun)
+
+
+async def _transact(dsn: str, number: int, deadline: float) -> int:
+    connection = await asyncpg.connect(dsn)
+    partner, done = partner_of(number), 0
+    while time.perf_counter() < deadline:
+        key, order, purchase = str(uuid7()), uuid7().hex, uuid7()
+        async with connection.transaction():
+            await connection.execute(_KEY, "plain", key, bytes(32))
+            await connection.fetch(_KNOWN, partner, order)
+            await connection.fetch(_REPORTED, partner, order)
+            click = await connection.fetchrow(_CLICK, click_of(number + done * PARTNERS), WHEN.date())
+            assert click is not None
+            member = click["member_id"]
+            refs = Ref(Kind.PARTNER_RECEIVABLE, partner), Ref(Kind.MEMBER_PENDING, str(member))
+            if len(await connection.fetch(_LOCK, sorted(ref.account_id for ref in refs))) < 2:
+                await _make_accounts(connection, refs)
+                await connection.fetch(_LOCK, sorted(ref.account_id for ref in refs))
+            campaign = click["campaign_id"]
+            of_purchase = (
+                purchase,
+                click["click_id"],
+                member,
+                partner,
+                campaign,
+                order,
+                WHEN,
+                WHEN.date(),
+                EXPLAINED,
+            )
+            await connection.execute(_PURCHASE, *of_purchase)
+            await connection.execute(_REPORT, partner, order, bytes(32), purchase)
+            entry, accounts = uuid7(), [ref.account_id for ref in refs]
+            await connection.execute(
+                _ENTRIES, [entry], ["accrual"], [f"plain:{purchase}"], [WHEN], [EXPLAINED], [2]
+            )
+            await connection.execute(_POSTINGS, [entry, entry], [1, 2], accounts, [-5000, 5000])
+            await connection.execute(_BALANCES, accounts, [-5000, 5000])
+            payload = orjson.dumps({"purchase_id": purchase, "member_id": str(member), "amount": 100_000})
+            await connection.execute(_OUTBOX, shard_of(str(purchase), 4), str(purchase), payload, "{}")
+            await connection.execute(_KEPT, "plain", key, "{}", payload)
+        done += 1
+    await connection.close()
+    return done

@@ -1,0 +1,98 @@
+"""Taking partners' reports in sets: one look-up, one lock, one write of each kind for a whole batch.
+
+Behind the API, the partners' topics and the daily files. Locks are taken in one order by everybody: purchases,
+caps, accounts, each of them sorted; so batches that meet wait for each other and never crosswise.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from cashback import ledger
+from cashback.commands import rows
+from cashback.commands.decisions import Decisions, Taken, as_it_stood
+from cashback.commands.reports import Key, Line, Report, Source, Told
+from cashback.errors import ReportOvertaken, ReportTakenOtherwise
+from cashback.models import Purchase
+from common.errors import BusinessError
+
+_ATTEMPTS = 5
+
+
+class _Overtaken(Exception):
+    """Another transaction took one of the messages between our look and our write: look again."""
+
+
+async def take_reports(
+    session: AsyncSession,
+    partner: str,
+    reports: Sequence[Report],
+    source: Source,
+    click_days: int,
+    now: datetime,
+) -> list[Told]:
+    """Take each report that the rules allow, in their order; a refused one changes nothing and stops no other.
+
+    A repeated message gets its first answer; the same key with another content is refused.
+    """
+    if not reports:
+        return []
+    for _ in range(_ATTEMPTS):
+        try:
+            if len(reports) == 1:
+                # One message writes nothing before it is overtaken, so there is nothing to undo.
+                return await _take(session, partner, reports, source, click_days, now)
+            async with session.begin_nested():
+                return await _take(session, partner, reports, source, click_days, now)
+        except _Overtaken:
+            continue
+    raise ReportOvertaken
+
+
+async def _take(
+    session: AsyncSession,
+    partner: str,
+    reports: Sequence[Report],
+    source: Source,
+    click_days: int,
+    now: datetime,
+) -> list[Told]:
+    connection = await session.connection()
+    purchases = await rows.locked_purchases(connection, partner, {report.of for report in reports})
+    # After the lock: a twin that held it has taken its message by now.
+    known = await rows.known_reports(connection, partner, [report.key for report in reports])
+    if any((order, line) not in purchases for order, line, _, _ in known):
+        raise _Overtaken
+    fresh = [report for report in reports if report.key not in known]
+    subjects = await rows.subjects(connection, partner, fresh, purchases)
+    caps = await rows.locked_caps(
+        connection, {cap.key for candidates in subjects.values() for subject in candidates for cap in subject.caps}
+    )
+    touched = {
+        ref
+        for report in fresh
+        for subject in subjects.get(report.of, ())
+        for ref in subject.accounts.touched_by(report.what)
+    }
+    balances = await ledger.hold(session, touched)
+    accruals = await rows.accrual_entries(connection, fresh, purchases)
+    decisions = Decisions(partner, source, click_days, now, subjects, purchases, caps, balances, accruals)
+    told = [_answer(decisions, report, known, purchases) for report in reports]
+    if not await rows.write(session, decisions):
+        raise _Overtaken
+    return told
+
+
+def _answer(
+    decisions: Decisions, report: Report, known: Mapping[Key, Taken], purchases: Mapping[Line, Purchase]
+) -> Told:
+    taken = decisions.taken.get(report.key) or known.get(report.key)
+    if taken is not None:
+        if taken.input_hash != report.digest():
+            return Told(report, None, ReportTakenOtherwise(report.what, taken.purchase_id))
+        return Told(report, as_it_stood(purchases[report.of], taken), repeated=True)
+    try:
+        return Told(report, decisions.take(report))
+    except BusinessError as refusal:
+        return Told(report, None, refusal)
