@@ -81,7 +81,7 @@ async def test_the_csv_has_every_figure_and_no_formula(office: Office) -> None:
 async def test_the_pdf_is_the_same_for_the_same_revision_and_speaks_two_languages(office: Office) -> None:
     report = await office.report(office.small.region)
     address = f"/v1/reports/{report['report_id']}"
-    made = {}
+    made: dict[str, bytes] = {}
     for language in ("ru", "en"):
         for _ in range(2):
             answer = await office.client.get(
