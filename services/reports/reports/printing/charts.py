@@ -32,6 +32,11 @@ _WORDS: Mapping[Language, Mapping[str, str]] = {
         "reports": "Отчёты приняты",
         "members": "Члены",
         "of": "из",
+        "head_working": "охват работ.",
+        "head_students": "охват обуч.",
+        "head_records": "записи в базе",
+        "head_cards": "есть билет",
+        "head_reports": "отчёты приняты",
         "nothing": "Показывать ещё нечего.",
         "suppressed": "скрыто: малая величина",
         "as_of": "на",
@@ -61,6 +66,11 @@ _WORDS: Mapping[Language, Mapping[str, str]] = {
         "reports": "Reports accepted",
         "members": "Members",
         "of": "of",
+        "head_working": "coverage, working",
+        "head_students": "coverage, students",
+        "head_records": "records",
+        "head_cards": "cards",
+        "head_reports": "reports accepted",
         "nothing": "There is nothing to show yet.",
         "suppressed": "suppressed: a small figure",
         "as_of": "as of",
@@ -80,7 +90,7 @@ def draw(name: Name, view: CockpitView, language: Language) -> bytes:
 
 def pyramid(view: CockpitView, language: Language) -> bytes:
     words = _WORDS[language]
-    bands = list(reversed(_without_gaps(view.pyramid)))
+    bands = _without_gaps(view.pyramid)  # the oldest on top
     top = max((max(band.women, band.men) for band in bands), default=0) or 1
     half, middle, step = 128.0, svg.WIDTH / 2, 17
     marks = [
@@ -221,12 +231,12 @@ def heat(view: CockpitView, language: Language) -> bytes:
     """A line for each organisation directly below, darker where the share is greater; a dash: nobody knows."""
     words, wide, first, marks = _WORDS[language], 46.0, 122.0, []
     for column, (name, _) in enumerate(_HEAT):
-        for n, part in enumerate(svg.wrapped(words[name], 9)[:2]):
-            short = svg.shortened(part, 9)
-            marks.append(svg.text(first + wide * (column + 0.5), 11 + 10 * n, short, 8, svg.MUTED, "middle"))
+        for n, part in enumerate(svg.wrapped(words[f"head_{name}"], 10)):
+            marks.append(svg.text(first + wide * (column + 0.5), 11 + 10 * n, part, 8, svg.MUTED, "middle"))
     for place, child in enumerate(view.children):
         y = 28 + place * 24
-        lines = svg.wrapped(child.name, 21)
+        # The code first: names that begin alike stay apart when they are cut short.
+        lines = svg.wrapped(f"{child.code} {child.name}", 21)
         shown = [*lines[:1], svg.shortened(" ".join(lines[1:]), 21)] if len(lines) > 1 else lines
         for n, part in enumerate(shown):
             marks.append(svg.text(8, y + (10 if len(shown) > 1 else 15) + 10 * n, svg.shortened(part, 21), 9))
