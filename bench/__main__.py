@@ -4,7 +4,7 @@ import argparse
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
 
 import uvloop
@@ -13,9 +13,9 @@ from rich.console import Console
 from sqlalchemy import MetaData
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from bench import api, cards, cashback, importing, projection, relay, report
+from bench import api, cards, cashback, importing, national, projection, relay, report, reports
 from bench.measure import Row, measure, measure_alone
-from bench.world import ROOT, Servers, Table, member_messages, servers
+from bench.world import DATABASES, ROOT, Servers, Table, member_messages, servers
 from cashback.main import service as cashback_service
 from common import migrate
 from common.events.registry import MEMBERS
@@ -24,7 +24,9 @@ from common.testing import TestIssuer
 from common.topics import provision
 from tests.kernel import toy
 
-ROWS = ("relay", "projection", "idiomatic", "api", "import", *cards.ROWS, "ledger")
+KERNEL = ("relay", "projection", "idiomatic", "api", "import", *cards.ROWS, "ledger")
+REPORTS = reports.ROWS
+ROWS = (*KERNEL, *REPORTS)
 AIM = 0.5
 EVENTS, KEYS = 20_000, 5_000
 IDIOMATIC_EVENTS = 1_500
@@ -202,6 +204,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("rows", nargs="*", help=f"of {', '.join(ROWS)}; all without")
     parser.add_argument("--turns", type=int, default=5, help="how often each pair is measured")
+    parser.add_argument(
+        "--size", type=float, default=1.0, help="of the reports' base, as a share of the whole union"
+    )
     parser.add_argument("--members", type=int, default=IMPORTED_MEMBERS, help="how many are imported")
     arguments = parser.parse_args()
     wanted = arguments.rows or list(ROWS)
@@ -209,16 +214,29 @@ def main() -> None:
         parser.error(f"no such row: {', '.join(sorted(unknown))}")
     logging.getLogger().setLevel(logging.WARNING)
     console, facts = Console(), report.machine()
-    with (
-        progress(console) as tell,
-        servers() as started,
-        # The event loop of production: uvicorn takes it wherever it is installed.
-        asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
-    ):
-        rows = runner.run(run(started, wanted, arguments.turns, arguments.members, tell))
-    report.show(rows, facts, console)
-    if set(wanted) == set(ROWS):
-        report.write(rows, facts, ROOT / "build" / "bench" / "kernel.json")
+    size = national.Size.share(arguments.size)
+    parts: list[tuple[str, tuple[str, ...], Callable[[Servers, list[str], Report], Awaitable[list[Row]]]]] = [
+        ("kernel", KERNEL, lambda on, rows, tell: run(on, rows, arguments.turns, arguments.members, tell)),
+        ("reports", REPORTS, lambda on, rows, tell: reports.rows(on, rows, arguments.turns, size, tell)),
+    ]
+    for name, known, measured in parts:
+        chosen = [row for row in wanted if row in known]
+        if not chosen:
+            continue
+        with (
+            progress(console) as tell,
+            servers((*DATABASES, *reports.DATABASES)) as started,
+            # The event loop of production: uvicorn takes it wherever it is installed.
+            asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
+        ):
+            rows = runner.run(_awaited(measured(started, chosen, tell)))
+        report.show(rows, facts, console)
+        if set(chosen) == set(known):
+            report.write(rows, facts, ROOT / "build" / "bench" / f"{name}.json")
+
+
+async def _awaited(rows: Awaitable[list[Row]]) -> list[Row]:
+    return await rows
 
 
 if __name__ == "__main__":

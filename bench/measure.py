@@ -29,6 +29,8 @@ class Row:
     limit: Spread | None = None
     ratio: Spread | None = None
     aim: float | None = None
+    most: float | None = None
+    """What ours must not pass, where less is better."""
     note: str = ""
 
 
@@ -58,3 +60,14 @@ async def measure_alone(name: str, unit: str, trial: Trial, *, turns: int, repor
         report(f"{name}: turn {turn} of {turns}")
         rates.append(await trial())
     return Row(name, unit, ours=Spread.of(rates))
+
+
+async def measure_most(
+    name: str, unit: str, trial: Trial, *, turns: int, most: float, report: Callable[[str], None]
+) -> Row:
+    """A time that must not pass a bound, after one turn that only warms up."""
+    times = []
+    for turn in range(turns + 1):
+        report(f"{name}: turn {turn} of {turns}" if turn else f"{name}: warming up")
+        times.append(await trial())
+    return Row(name, unit, ours=Spread.of(times[1:]), most=most)

@@ -38,11 +38,16 @@ insert into member as t select a, b, c, d, e, f, g, h, i::text[], j from
 
 
 async def kernel_rate(settings: Settings, dsn: str, count: int) -> float:
-    """Events a second from the assignment of the partitions until `count` events are committed."""
+    """A subscription with one projection: `consuming_rate` of it."""
     await execute(dsn, "truncate member")
-    database = Database.connect(settings)
     subscription = Subscription(f"bench-{next(_groups)}", MEMBERS)
     subscription.projects(Projection(Member, key="member_id"), *MEMBER_EVENTS)
+    return await consuming_rate(settings, subscription, count)
+
+
+async def consuming_rate(settings: Settings, subscription: Subscription, count: int) -> float:
+    """Events a second from the assignment of the partitions until `count` events are committed."""
+    database = Database.connect(settings)
     streams = Streams("bench", [subscription], database, settings)
     await streams.start()
 

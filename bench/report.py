@@ -43,12 +43,14 @@ def show(rows: Sequence[Row], facts: dict[str, Any], console: Console) -> None:
         table.add_column(column, justify="right")
     for row in rows:
         reached = row.ratio is None or row.aim is None or row.ratio.median >= row.aim
+        reached = reached and (row.most is None or row.ours.median <= row.most)
+        aim = "" if row.aim is None else f"{row.aim:.2f}"
         table.add_row(
             f"{row.name}, {row.unit}",
             _text(row.ours, ",.0f"),
             _text(row.limit, ",.0f"),
             _text(row.ratio, ".2f"),
-            "" if row.aim is None else f"{row.aim:.2f}",
+            aim if row.most is None else f"≤ {row.most:,.0f} {row.unit}",
             style=None if reached else "yellow",
         )
     console.print(table)

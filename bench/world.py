@@ -62,14 +62,14 @@ class Servers:
 
 
 @contextlib.contextmanager
-def servers() -> Iterator[Servers]:
+def servers(databases: Sequence[str] = DATABASES) -> Iterator[Servers]:
     """PostgreSQL with production's durability and the embedded broker, on free ports, gone afterwards."""
     with tempfile.TemporaryDirectory(prefix="union-bench-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
         postgres, broker = Postgres(folder, free_port(), durable=True), Broker(folder, free_port())
         try:
             postgres.start()
-            postgres.ensure_databases(DATABASES)
+            postgres.ensure_databases(databases)
             broker.start()
             yield Servers(postgres, broker, folder)
         finally:

@@ -5,7 +5,7 @@ import re
 import sys
 import time
 from collections import defaultdict
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Annotated
 from uuid import UUID
 
@@ -127,6 +127,9 @@ def token(
     organisation: Annotated[UUID | None, typer.Option(help="The organisation whose subtree is the scope.")] = None,
     member: Annotated[UUID | None, typer.Option(help="The member who calls.")] = None,
     partner: Annotated[str | None, typer.Option(help="The partner's code.")] = None,
+    powers_until: Annotated[
+        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="The last day of an elected person's powers.")
+    ] = None,
     subject: Annotated[str, typer.Option(help="Who it is for.")] = "operator",
     hours: Annotated[float, typer.Option(min=0.01, max=24 * 30)] = 8,
 ) -> None:
@@ -144,6 +147,7 @@ def token(
         organisation_id=organisation,
         member_id=member,
         partner=partner,
+        powers_until=powers_until.date() if powers_until else None,
         ttl=timedelta(hours=hours),
     )
     sys.stdout.write(text + "\n")

@@ -6,7 +6,7 @@ import json
 import os
 import uuid
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 from cryptography.hazmat.primitives import serialization
@@ -48,6 +48,7 @@ class Issuer:
         organisation_id: uuid.UUID | str | None = None,
         member_id: uuid.UUID | str | None = None,
         partner: str | None = None,
+        powers_until: date | None = None,
         ttl: timedelta = timedelta(hours=8),
         now: datetime | None = None,
     ) -> str:
@@ -62,7 +63,12 @@ class Issuer:
             "exp": int((issued + ttl).timestamp()),
             "roles": list(roles),
         }
-        scope = {"organisation_id": organisation_id, "member_id": member_id, "partner": partner}
+        scope = {
+            "organisation_id": organisation_id,
+            "member_id": member_id,
+            "partner": partner,
+            "powers_until": powers_until,
+        }
         claims |= {name: str(value) for name, value in scope.items() if value is not None}
         return encode(claims, self._key, algorithm=ALGORITHM, headers={"kid": self._kid})
 

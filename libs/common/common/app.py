@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import itertools
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -25,7 +25,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from common import idempotency, jobs, parking, telemetry
-from common.auth import TokenVerifier
+from common.auth import Principal, TokenVerifier
 from common.consumers import Subscription
 from common.db import Database
 from common.edge import Edge
@@ -55,6 +55,8 @@ class Service:
     """The kinds of long work that it does when asked."""
     rounds: Sequence[Round] = ()
     """What it does by itself when time passes."""
+    powers: Callable[[Database, Principal], Awaitable[Principal]] | None = None
+    """Asked at each request with a token: the bearer with the powers that are left today."""
     large_bodies: Mapping[str, int] = field(default_factory=dict)
     """Paths of uploads, with the size limit of each in bytes: it stands in the place of the general one."""
     prepare: Callable[[FastAPI, Any], None] | None = None
@@ -75,6 +77,7 @@ def build_api(service: Service, settings: Settings, database: Database | None = 
     app.router.lifespan_context = lifespan
     app.state.database = database
     app.state.settings = settings
+    app.state.powers = service.powers
     app.state.tokens = TokenVerifier(settings.jwks_url, settings.token_issuer, settings.token_audience)
     if service.prepare:
         service.prepare(app, settings)

@@ -5,7 +5,7 @@ import hashlib
 import json
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from enum import StrEnum
@@ -19,7 +19,7 @@ import sqlalchemy as sa
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
-from common.errors import Forbidden, SecondPersonNeeded, Unauthenticated
+from common.errors import Forbidden, PowersEnded, SecondPersonNeeded, Unauthenticated
 
 _REFRESH_SECONDS = 300.0
 _SHORTEST_REFRESH = 10.0
@@ -57,12 +57,19 @@ class Principal:
     """The last day of an elected person's powers; null for who is not elected."""
     token_id: str | None = None
     """`jti`: which of the subject's tokens it is; for telling later what a stolen one has seen."""
+    lapsed: frozenset[Role] = frozenset()
+    """Roles that the token names and that the bearer has no more."""
 
     def on(self, day: date) -> "Principal":
         """Who the bearer is on a day: the powers follow the term of office, however long the token lives."""
         if self.powers_until is None or day <= self.powers_until:
             return self
-        return replace(self, roles=self.roles - set(STAFF))
+        return self.without(STAFF)
+
+    def without(self, roles: Iterable[Role]) -> "Principal":
+        """The same bearer, whose powers of these roles have ended."""
+        gone = self.roles & frozenset(roles)
+        return replace(self, roles=self.roles - gone, lapsed=self.lapsed | gone) if gone else self
 
     @property
     def sees_everything(self) -> bool:
@@ -178,11 +185,16 @@ _bearer = HTTPBearer(auto_error=False, description="A JWT of the configured issu
 async def optional_principal(
     request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
 ) -> Principal | None:
-    """The caller, or None on a request without a token. A bad token is refused even on public routes."""
+    """The caller, or None on a request without a token. A bad token is refused even on public routes.
+
+    A service that keeps the terms of office looks into them (`Service.powers`): a token may outlive them.
+    """
     if credentials is None:
         return None
     verifier: TokenVerifier = request.app.state.tokens
-    return await verifier.verify(credentials.credentials)
+    principal = await verifier.verify(credentials.credentials)
+    powers: Callable[[Any, Principal], Awaitable[Principal]] | None = request.app.state.powers
+    return await powers(request.app.state.database, principal) if powers else principal
 
 
 def require(*roles: Role) -> Callable[..., Awaitable[Principal]]:
@@ -193,6 +205,8 @@ def require(*roles: Role) -> Callable[..., Awaitable[Principal]]:
     ) -> Principal:
         if principal is None:
             raise Unauthenticated
+        if principal.lapsed & set(roles) and not principal.roles & set(roles):
+            raise PowersEnded
         if not principal.roles & set(roles):
             raise Forbidden(f"This needs one of the roles {', '.join(sorted(roles))}.")
         return principal

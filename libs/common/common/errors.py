@@ -43,6 +43,13 @@ class Forbidden(BusinessError):
         super().__init__(detail)
 
 
+class PowersEnded(Forbidden):
+    code = "powers_ended"
+
+    def __init__(self) -> None:
+        super().__init__("Your term of office is over, and your powers with it; ask the organisation above yours.")
+
+
 class SecondPersonNeeded(BusinessError):
     status = 403
     code = "second_person_needed"

@@ -84,8 +84,13 @@ def caller_of(session: AsyncSession) -> Principal | None:
 SessionDep = Annotated[AsyncSession, Depends(get_session, scope="function")]
 
 
-async def get_read_session(request: Request) -> AsyncIterator[AsyncSession]:
-    """A read-only transaction: one snapshot for all queries of the request."""
+async def get_read_session(
+    request: Request, _principal: Annotated[Principal | None, Depends(optional_principal)]
+) -> AsyncIterator[AsyncSession]:
+    """A read-only transaction: one snapshot for all queries of the request.
+
+    The caller is known before: a look into the powers, with a connection of its own, never waits inside a transaction.
+    """
     database: Database = request.app.state.database
     async with database.sessions.begin() as session:
         await session.execute(sa.text("set transaction isolation level repeatable read, read only"))

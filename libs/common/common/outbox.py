@@ -99,30 +99,37 @@ async def publish_rows(session: AsyncSession, event: type[Event], rows: sa.Selec
     if set(columns.keys()) != set(event.model_fields):
         raise TypeError(f"{event.event_type}: the query gives {sorted(columns.keys())}")
     await session.flush()
-    body = rows.subquery("body")
-    key = sa.cast(body.c[event.key_field], sa.Text)
+    shards = session.sync_session.info["outbox_shards"]
+    await session.execute(publishing(event, rows.subquery("body"), shards))
+
+
+def publishing(event: type[Event], rows: sa.FromClause, shards: int, **given: sa.ColumnElement[Any]) -> sa.Insert:
+    """The statement of `publish_rows`, to be put into the very statement that makes the change.
+
+    `rows` has a column for each field that is not `given`; the statement locks or inserts the aggregates' rows.
+    """
+    values = {name: given[name] if name in given else rows.c[name] for name in event.model_fields}
+    key = sa.cast(rows.c[event.key_field], sa.Text)
+    body = sa.func.json_build_object(*(item for pair in values.items() for item in pair))
     common = {**_type_headers(event), "ce_time": datetime.now(UTC).isoformat()}
     propagate.inject(common)
     headers = sa.cast(sa.literal(common, JSONB), JSONB).concat(
         sa.func.jsonb_build_object(
             *("ce_id", sa.func.uuidv7()),
             *("ce_subject", key),
-            *("ce_sequence", sa.cast(body.c.version, sa.Text)),
+            *("ce_sequence", sa.cast(values["version"], sa.Text)),
         )
     )
-    shards = session.sync_session.info["outbox_shards"]
-    await session.execute(
-        sa.insert(_OUTBOX).from_select(
-            ["shard", "topic", "key", "payload", "headers"],
-            sa.select(
-                # PostgreSQL's crc32 is zlib's: see shard_of.
-                sa.cast(sa.func.mod(sa.func.crc32(sa.func.convert_to(key, "UTF8")), shards), sa.SmallInteger),
-                sa.literal(event.topic.name),
-                key,
-                sa.func.convert_to(sa.cast(sa.func.row_to_json(sa.literal_column("body")), sa.Text), "UTF8"),
-                headers,
-            ).select_from(body),
-        )
+    return sa.insert(_OUTBOX).from_select(
+        ["shard", "topic", "key", "payload", "headers"],
+        sa.select(
+            # PostgreSQL's crc32 is zlib's: see shard_of.
+            sa.cast(sa.func.mod(sa.func.crc32(sa.func.convert_to(key, "UTF8")), shards), sa.SmallInteger),
+            sa.literal(event.topic.name),
+            key,
+            sa.func.convert_to(sa.cast(body, sa.Text), "UTF8"),
+            headers,
+        ).select_from(rows),
     )
 
 

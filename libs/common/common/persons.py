@@ -5,12 +5,31 @@ By the caller's right, and in the registry's log of readers. Whoever is given a 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 import httpx
 
 from common.errors import NamesUnavailable, NamesWithheld
+
+ReadingPurpose = Literal[
+    "membership_records",
+    "admission",
+    "transfer",
+    "election",
+    "card_personalisation",
+    "card_face",
+    "payout",
+    "dues",
+    "report",
+    "member_request",
+    "import_check",
+    "duplicates",
+    "sync",
+    "control",
+    "support",
+]
+"""Why staff and apps read personal data: what the registry's log of readers knows. New words go here."""
 
 _AT_ONCE = 100
 """Members in one question: an address of 4 KB."""
@@ -38,14 +57,16 @@ class Persons:
         """Nothing is opened before the first question."""
         return cls(httpx.AsyncClient(base_url=registry_url, timeout=20))
 
-    async def one(self, member_id: UUID, authorization: str, purpose: str) -> Person:
+    async def one(self, member_id: UUID, authorization: str, purpose: ReadingPurpose) -> Person:
         """One member's name; members may read their own."""
         name = _named(await self._ask(f"/v1/members/{member_id}", {}, authorization, purpose))
         if name is None:
             raise NamesWithheld
         return name
 
-    async def many(self, member_ids: Sequence[UUID], authorization: str, purpose: str) -> dict[UUID, Person]:
+    async def many(
+        self, member_ids: Sequence[UUID], authorization: str, purpose: ReadingPurpose
+    ) -> dict[UUID, Person]:
         """The members' names. Raises NamesWithheld when the caller may not read every one of them."""
         found: dict[UUID, Person] = {}
         for start in range(0, len(member_ids), _AT_ONCE):
@@ -58,7 +79,9 @@ class Persons:
             raise NamesWithheld
         return found
 
-    async def _ask(self, path: str, asked: dict[str, Any], authorization: str, purpose: str) -> dict[str, Any]:
+    async def _ask(
+        self, path: str, asked: dict[str, Any], authorization: str, purpose: ReadingPurpose
+    ) -> dict[str, Any]:
         headers = {"Authorization": authorization, "X-Purpose": purpose}
         try:
             answer = await self._client.get(path, params=asked, headers=headers)

@@ -4,7 +4,6 @@ Any number of workers look; one at a time acts, under an advisory lock, in one t
 """
 
 import asyncio
-import contextlib
 import time
 import zlib
 from collections.abc import Awaitable, Callable, Sequence
@@ -20,7 +19,6 @@ from common.db import Database
 from common.settings import Settings
 
 _LOCK_CLASS = 0x726E64
-_LOOK_SECONDS = 1.0
 _AFTER_FAILURE = 30.0
 """Seconds before a failed round is tried again."""
 
@@ -58,39 +56,35 @@ async def run_round(database: Database, settings: Settings, a_round: Round, now:
 
 @dataclass
 class Clockwork:
-    """Looks after the rounds of one worker."""
+    """Looks after the rounds of one worker, each in a task of its own: a long one does not hold up the others."""
 
     rounds: Sequence[Round]
     database: Database
     settings: Settings
-    _task: asyncio.Task[None] | None = None
-    _not_before: dict[str, float] = field(default_factory=dict)
+    _tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
     def start(self) -> None:
-        self._task = asyncio.create_task(self._look(), name="rounds")
+        self._tasks = [
+            asyncio.create_task(self._look_after(a_round), name=f"round {a_round.name}") for a_round in self.rounds
+        ]
 
     async def stop(self) -> None:
         """A round under way is rolled back; another worker, or the next start, does it again."""
-        if self._task:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     @property
     def alive(self) -> bool:
-        return self._task is not None and not self._task.done()
+        return bool(self._tasks) and not any(task.done() for task in self._tasks)
 
-    async def _look(self) -> None:
+    async def _look_after(self, a_round: Round) -> None:
         while True:
-            for a_round in self.rounds:
-                if time.monotonic() < self._not_before.get(a_round.name, 0.0):
-                    continue
-                pause = min(a_round.every.total_seconds(), _AFTER_FAILURE)
-                try:
-                    await run_round(self.database, self.settings, a_round, datetime.now(UTC))
-                except Exception as error:
-                    pause = _AFTER_FAILURE
-                    telemetry.ROUND_FAILURES.labels(a_round.name).inc()
-                    telemetry.log().error("round_failed", round=a_round.name, **telemetry.describe(error))
-                self._not_before[a_round.name] = time.monotonic() + pause
-            await asyncio.sleep(_LOOK_SECONDS)
+            pause = min(a_round.every.total_seconds(), _AFTER_FAILURE)
+            try:
+                await run_round(self.database, self.settings, a_round, datetime.now(UTC))
+            except Exception as error:
+                pause = _AFTER_FAILURE
+                telemetry.ROUND_FAILURES.labels(a_round.name).inc()
+                telemetry.log().error("round_failed", round=a_round.name, **telemetry.describe(error))
+            await asyncio.sleep(pause)

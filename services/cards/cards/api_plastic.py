@@ -25,6 +25,7 @@ from common import app, sealing
 from common.auth import STAFF, Principal, Role, require
 from common.documents import PDF, SVG
 from common.http import Page, PageDep, ReadSessionDep, SessionDep, etag
+from common.persons import ReadingPurpose
 
 router = app.router(tags=["plastic"])
 
@@ -33,7 +34,7 @@ OfficeDep = Annotated[Principal, Depends(require(Role.FEDERAL_STAFF, Role.REGION
 HolderOrStaffDep = Annotated[Principal, Depends(require(*STAFF, Role.MEMBER))]
 AuthorizationDep = Annotated[str, Header(alias="Authorization", include_in_schema=False)]
 
-_PRINTING = "card_personalisation"
+_PRINTING: ReadingPurpose = "card_personalisation"
 """The purpose that the registry's log of readers gets."""
 
 

@@ -72,7 +72,7 @@ def verify(
 ) -> None:
     """Rebuild every balance from the postings, follow the chain, check the seals. Ends with 1 on any difference."""
     anchors = [_anchor(path) for path in anchor or ()]
-    found = asyncio.run(verify_database(database_url, keys.ledger_public_keys(key), anchors))
+    found = asyncio.run(verify_database(database_url, _trusted(key), anchors))
     books, links = found.books, found.chain
     typer.echo(
         f"{books.accounts} accounts, {books.entries} entries, {books.postings} postings; total {books.total};"
@@ -91,6 +91,13 @@ def verify(
         typer.echo(f"{finding.code}: {finding.sentence}")
     typer.echo("the ledger is sound" if found.sound else "THE LEDGER DIFFERS")
     raise typer.Exit(0 if found.sound else 1)
+
+
+def _trusted(path: Path) -> list[Ed25519PublicKey]:
+    try:
+        return keys.ledger_public_keys(path)
+    except (ValueError, TypeError):
+        raise typer.BadParameter(f"{path} holds no Ed25519 key in PEM") from None
 
 
 def _anchor(path: Path) -> chain.Anchor:

@@ -239,6 +239,37 @@ class MembershipEnded(BusinessError):
         super().__init__("The membership has ended; the person joins again with an application.")
 
 
+class MembershipInForce(BusinessError):
+    code = "membership_in_force"
+
+    def __init__(self) -> None:
+        super().__init__("The membership has not ended; there is nothing to reinstate.")
+
+
+class BackdatedTooFar(BusinessError):
+    status = 422
+    code = "backdated_too_far"
+
+    def __init__(self, days: int) -> None:
+        super().__init__(f"A change is recorded within {days} days; ask your region to record an older one.")
+
+
+class ReasonRequired(BusinessError):
+    status = 422
+    code = "reason_required"
+
+    def __init__(self) -> None:
+        super().__init__("A correction of name, birth date or sex needs its reason; give it.")
+
+
+class PurposeRequired(BusinessError):
+    status = 422
+    code = "purpose_required"
+
+    def __init__(self) -> None:
+        super().__init__("Say in the header X-Purpose why you read personal data; the words are in /docs.")
+
+
 class ContactsOnly(Forbidden):
     code = "contacts_only"
 
@@ -258,7 +289,7 @@ class TransferOpen(BusinessError):
     code = "transfer_open"
 
     def __init__(self) -> None:
-        super().__init__("A transfer of this member waits for its decision until its deadline; wait for it.")
+        super().__init__("A transfer of this member waits for its decision; wait for it, or cancel it first.")
 
 
 class TransferDecided(BusinessError):
@@ -268,11 +299,18 @@ class TransferDecided(BusinessError):
         super().__init__("The transfer was decided before; release the member again if needed.")
 
 
-class TransferExpired(BusinessError):
-    code = "transfer_expired"
+class TransferEscalated(BusinessError):
+    code = "transfer_escalated"
 
     def __init__(self) -> None:
-        super().__init__("The deadline of this transfer has passed; ask for the member to be released again.")
+        super().__init__("The deadline has passed: the organisation above both ends decides, or gives more time.")
+
+
+class TransferNotEscalated(BusinessError):
+    code = "transfer_not_escalated"
+
+    def __init__(self) -> None:
+        super().__init__("The receiving organisation still has time; only a transfer past its deadline gets more.")
 
 
 class TransferToSame(BusinessError):

@@ -12,9 +12,11 @@ from common.rounds import Round
 from registry.api import ROUTERS
 from registry.api.imports import LARGEST_UPLOAD, UPLOAD
 from registry.commands import import_jobs
+from registry.commands.deadlines import watch_applications, watch_transfers
 from registry.commands.operations.asking import carry_out_due
 from registry.config import RegistrySettings
 from registry.models import Table
+from registry.queries.powers import powers_today
 from registry.rounds import PERSONAL_DATA_ROUNDS
 
 
@@ -38,7 +40,13 @@ service = Service(
     migrations=Path(__file__).parent.parent / "migrations",
     large_bodies={UPLOAD: LARGEST_UPLOAD},
     jobs=import_jobs.JOBS,
-    rounds=[Round("organisation_operations", timedelta(minutes=1), carry_out_operations), *PERSONAL_DATA_ROUNDS],
+    rounds=[
+        Round("organisation_operations", timedelta(minutes=1), carry_out_operations),
+        Round("application_deadlines", timedelta(minutes=5), watch_applications),
+        Round("transfer_deadlines", timedelta(minutes=5), watch_transfers),
+        *PERSONAL_DATA_ROUNDS,
+    ],
+    powers=powers_today,
 )
 
 if __name__ == "__main__":

@@ -2,16 +2,17 @@
 
 import hashlib
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import date, timedelta
 from itertools import pairwise
 from typing import Any
 
-from registry import errors
+from common.auth import Role
+from registry import errors, errors_offices
 from registry.consent_texts import TEXTS, ConsentText
 from registry.importing.names import match_key as match_key
 from registry.importing.texts import fold
-from registry.models import Application, Member, Organisation, Transfer
+from registry.models import Application, Member, OfficeTerm, Organisation, Transfer
 
 YOUNGEST = 14
 EARLIEST = date(1900, 1, 1)
@@ -28,6 +29,13 @@ _PARENTS: dict[str, frozenset[str | None]] = {
     "structural_unit": frozenset({"primary", "primary_with_territorial_rights", "structural_unit"}),
     "union_group": frozenset({"primary", "primary_with_territorial_rights", "structural_unit"}),
 }
+_LEADERS = {
+    "federal": Role.FEDERAL_STAFF,
+    "regional": Role.REGIONAL_STAFF,
+    "territorial": Role.TERRITORIAL_STAFF,
+}
+LEADING = ("chair", "deputy_chair")
+"""The offices that give powers."""
 _WORD = re.compile(r"[^\W_]+")
 _LATIN = str.maketrans("абвгдежзийклмнопрстуфхцчшщъыьэюя", "abvgdejziiklmnoprstufhcqwwxyxeua")
 """As in the registry's migration 0005."""
@@ -144,15 +152,37 @@ def check_in_force(member: Member) -> None:
         raise errors.MembershipEnded
 
 
-def check_releasable(
-    member: Member, to_organisation: Organisation, open_transfer: Transfer | None, day: date
-) -> None:
-    """A member may be released to another organisation when no earlier release still waits on that day."""
+def check_ended(member: Member) -> None:
+    if member.status not in ("left", "expelled"):
+        raise errors.MembershipInForce
+
+
+def check_backdating(day: date, today: date, days: int | None) -> None:
+    """At most so many days back; None: no limit of this kind."""
+    if days is not None and day < today - timedelta(days=days):
+        raise errors.BackdatedTooFar(days)
+
+
+def seniority(joined_on: date, stays: Iterable[tuple[date, date | None]], as_of: date) -> tuple[int, int]:
+    """Full years from the first day of the seniority, and the days between the stays that do not count.
+
+    `stays` are the (from, to) of one member; `to` is the first day without, None: still there.
+    """
+    interrupted, until = 0, None
+    for begin, end in [*sorted(stays, key=lambda stay: stay[0]), (as_of, None)]:
+        if until is not None:
+            interrupted += max(0, (min(begin, as_of) - max(until, joined_on)).days)
+        until = max(until or begin, end or as_of)
+    return max(0, age_on(joined_on + timedelta(days=interrupted), as_of)), interrupted
+
+
+def check_releasable(member: Member, to_organisation: Organisation, open_transfer: Transfer | None) -> None:
+    """A member may be released to another organisation when no earlier release still waits."""
     check_in_force(member)
     check_takes_members(to_organisation)
     if to_organisation.organisation_id == member.organisation_id:
         raise errors.TransferToSame
-    if open_transfer is not None and day <= open_transfer.deadline:
+    if open_transfer is not None:
         raise errors.TransferOpen
 
 
@@ -161,10 +191,42 @@ def check_waiting(transfer: Transfer) -> None:
         raise errors.TransferDecided
 
 
-def check_acceptable(transfer: Transfer, day: date) -> None:
-    """Accepted from the day of the release to the deadline."""
-    check_waiting(transfer)
+def check_accepted_on(transfer: Transfer, day: date) -> None:
     if day < transfer.released_on:
         raise errors.DateOutOfRange("effective_on")
-    if day > transfer.deadline:
-        raise errors.TransferExpired
+
+
+def plus_years(day: date, years: int) -> date:
+    """The same day so many years later; 29 February becomes 1 March."""
+    try:
+        return day.replace(year=day.year + years)
+    except ValueError:
+        return date(day.year + years, 3, 1)
+
+
+def check_term(starts_on: date, ends_on: date, today: date, years: int) -> None:
+    """A term begins within a year from now, and lasts `years` at most."""
+    if not EARLIEST <= starts_on <= plus_years(today, 1):
+        raise errors.DateOutOfRange("starts_on")
+    if not starts_on <= ends_on <= plus_years(starts_on, years):
+        raise errors_offices.TermTooLong(years)
+
+
+def check_prolonged(term: OfficeTerm, ends_on: date, today: date, years: int) -> None:
+    """Only a term that is not over, and not beyond `years` from now."""
+    if term.ends_on < max(today, term.starts_on):
+        raise errors_offices.TermOver
+    if not term.ends_on < ends_on <= plus_years(today, years):
+        raise errors_offices.TermTooLong(years)
+
+
+def check_ended_early(term: OfficeTerm, last_day: date) -> None:
+    if term.ends_on <= last_day:
+        raise errors_offices.TermOver
+    if last_day < term.starts_on - timedelta(days=1):
+        raise errors.DateOutOfRange("ends_on")
+
+
+def role_of(kind: str) -> Role:
+    """The role of those who lead an organisation of this kind, over it and all below it."""
+    return _LEADERS.get(kind, Role.PRIMARY_STAFF)

@@ -1,20 +1,22 @@
 """Routes of the reports service."""
 
-import asyncio
 from datetime import UTC, datetime
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import Depends, FastAPI, Query, Request, Response
+from fastapi import Depends, FastAPI, Query, Request
 
 from common.app import router as kernel_router
 from common.auth import STAFF, Principal, Role, require
-from common.http import Page, PageDep, ReadSessionDep, SessionDep, etag
-from reports import commands, queries, views, workbook
+from common.events.reports import ReportStatus
+from common.http import Page, PageDep, ReadSessionDep, SessionDep
+from reports import views
+from reports.commands import forming
 from reports.config import ReportsSettings
-from reports.figures import Moment
 from reports.forms import FormBook, Level
 from reports.indicators import catalogue
+from reports.queries import reading
+from reports.queries.reading import Wanted
 from reports.schemas import (
     CardsHeadline,
     Day,
@@ -30,14 +32,13 @@ from reports.schemas import (
     ReportRunRequest,
     ReportRunView,
     ReportsHeadline,
-    ReportView,
     StatisticsQuery,
     StatisticsView,
+    ToldView,
 )
+from reports.states import Moment
 
 router = kernel_router(tags=["reports"])
-
-XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 
 def prepare(app: FastAPI, settings: ReportsSettings) -> None:
@@ -61,7 +62,7 @@ async def form_reports(
     body: ReportRunRequest, session: SessionDep, principal: Former, book: Forms
 ) -> ReportRunView:
     """Form the reports of every organisation in your scope; the same figures again make no new revision."""
-    made = await commands.form_reports(session, book, body.form, body.as_of, principal, datetime.now(UTC))
+    made = await forming.form_reports(session, book, body.form, body.as_of, principal, datetime.now(UTC))
     runs = [
         FormRun(
             form=item.form.form,
@@ -89,53 +90,32 @@ async def list_reports(
     page: PageDep,
     form: FormCode | None = None,
     organisation_id: UUID | None = None,
+    under: Annotated[UUID | None, Query(description="The organisation and everything below it")] = None,
     as_of: Day | None = None,
     level: Level | None = None,
+    status: ReportStatus | None = None,
+    overdue: Annotated[bool, Query(description="Only those that were due and are not signed")] = False,
 ) -> Page[ReportItem]:
     """Reports with the figures of their newest revision."""
-    items, cursor = await queries.reports(
-        session, principal, page, form=form, organisation_id=organisation_id, as_of=as_of, level=level
+    wanted = Wanted(
+        form=form,
+        organisation_id=organisation_id,
+        under=under,
+        as_of=as_of,
+        level=level,
+        status=status,
+        overdue_on=datetime.now(UTC).date() if overdue else None,
     )
-    return Page(items=[ReportItem(**item.model_dump()) for item in items], next_cursor=cursor)
-
-
-@router.get("/reports/{report_id}")
-async def get_report(
-    report_id: UUID,
-    response: Response,
-    session: ReadSessionDep,
-    principal: Reader,
-    book: Forms,
-    revision: Revision = None,
-) -> ReportView:
-    """One report with its labels, its parts and the list of its revisions."""
-    filed = await queries.report(session, principal, report_id, revision)
-    response.headers["ETag"] = etag(filed.report.version)
-    named = await queries.names(session, views.organisations_of(filed), filed.report.as_of)
-    return views.report_view(filed, book, named)
-
-
-@router.get(
-    "/reports/{report_id}/xlsx",
-    response_class=Response,
-    responses={200: {"content": {XLSX: {"schema": {"type": "string", "format": "binary"}}}}},
-)
-async def get_report_workbook(
-    report_id: UUID, session: ReadSessionDep, principal: Reader, book: Forms, revision: Revision = None
-) -> Response:
-    """The report as an office form, ready to be printed and signed."""
-    filed = await queries.report(session, principal, report_id, revision)
-    named = await queries.names(session, views.organisations_of(filed), filed.report.as_of)
-    view = views.report_view(filed, book, named)
-    content = await asyncio.to_thread(workbook.render, view)
-    name = f"{view.form}-{view.as_of}-{view.report_id}.xlsx"
-    return Response(content, media_type=XLSX, headers={"Content-Disposition": f'attachment; filename="{name}"'})
+    items, cursor = await reading.reports(session, principal, page, wanted)
+    return Page(
+        items=[ReportItem(**report.model_dump(), figures=figures) for report, figures in items], next_cursor=cursor
+    )
 
 
 @router.get("/forms")
 async def list_forms(_principal: Reader, book: Forms) -> FormList:
     """The forms in use, in their newest version."""
-    return FormList(items=[views.form_view(form) for form in book.newest.values()])
+    return FormList(items=[views.form_view(form, book) for form in book.newest.values()])
 
 
 @router.get("/indicators")
@@ -152,7 +132,7 @@ async def list_indicators(_principal: Reader, book: Forms) -> IndicatorList:
 @router.get("/member-counts")
 async def list_member_counts(session: ReadSessionDep, principal: Reader, page: PageDep) -> Page[MemberCount]:
     """Active members per organisation that has any: to compare with the registry's and the cards' own counts."""
-    items, cursor = await queries.member_counts(session, principal, page)
+    items, cursor = await reading.member_counts(session, principal, page)
     return Page(
         items=[MemberCount(organisation_id=row.organisation_id, members=row.members) for row in items],
         next_cursor=cursor,
@@ -165,18 +145,27 @@ async def get_statistics(
 ) -> StatisticsView:
     """Every indicator over an organisation's subtree, as of any day and as known at any moment."""
     moment = Moment(wanted.as_of, wanted.known_at)
-    indicators = await queries.statistics(session, principal, book.catalogue, wanted.organisation_id, moment)
-    return StatisticsView(**wanted.model_dump(), indicators=indicators)
+    found = await reading.statistics(session, principal, book.catalogue, wanted.organisation_id, moment)
+    told = {
+        name: ToldView(
+            counted=sides["counted"],
+            declared=sides["declared"],
+            unknown=sides["unknown"] or 0,
+            differs=sides["differs"] or 0,
+        )
+        for name, sides in found.told.items()
+    }
+    return StatisticsView(**wanted.model_dump(), indicators=found.figures(book.catalogue), told=told)
 
 
 @router.get("/headline")
 async def get_headline(session: ReadSessionDep, principal: Reader) -> HeadlineView:
     """The scope at a glance, as it is now."""
-    members = await queries.active_members(session, principal)
-    cards = await queries.active_cards(session, principal)
-    as_of, levels = await queries.newest_reports(session, principal)
+    members = await reading.active_members(session, principal)
+    cards = await reading.active_cards(session, principal)
+    as_of, levels = await reading.newest_reports(session, principal)
     return HeadlineView(
-        organisations=await queries.active_organisations(session, principal),
+        organisations=await reading.active_organisations(session, principal),
         members=MembersHeadline(
             total=sum(members.values()),
             working=members.get("working", 0),
@@ -190,7 +179,7 @@ async def get_headline(session: ReadSessionDep, principal: Reader) -> HeadlineVi
             plastic=cards.plastic,
             members=cards.members,
         ),
-        participants=await queries.participants(session, principal),
+        participants=await reading.participants(session, principal),
         reports=ReportsHeadline(
             as_of=as_of,
             primary=levels.get("primary", 0),

@@ -1,21 +1,29 @@
 """The reports service: `python -m reports.main api|worker|migrate|topics`."""
 
+from datetime import timedelta
 from pathlib import Path
 
 from common.app import Service
 from common.main import run
-from reports import api, consumers, models
+from common.rounds import Round
+from reports import api, api_filing, api_insight, api_printing, archives, consumers, records, tallies
+from reports.commands import forming
 from reports.config import ReportsSettings
 
 service = Service(
     name="reports",
     title="Reports: statistics that make themselves",
     settings=ReportsSettings,
-    routers=[api.router],
+    routers=[api.router, api_filing.router, api_insight.router, api_printing.router],
     subscriptions=consumers.subscriptions,
-    metadata=models.Table.metadata,
+    metadata=records.Report.metadata,
     migrations=Path(__file__).parent.parent / "migrations",
     prepare=api.prepare,
+    jobs=[archives.job],
+    rounds=[
+        Round("tallies", timedelta(milliseconds=500), tallies.add_up),
+        Round("formation", timedelta(minutes=10), forming.form_by_themselves),
+    ],
 )
 
 if __name__ == "__main__":

@@ -5,11 +5,23 @@ from uuid import UUID
 from reports.forms import Form, FormBook, Row
 from reports.indicators import Figure, Label
 from reports.models import OrganisationFact
-from reports.queries import Filed
-from reports.schemas import FormRowView, FormView, OrganisationName, PartView, ReportView, RevisionView, RowView
+from reports.queries.reading import Filed
+from reports.schemas import (
+    CheckView,
+    DeclarationView,
+    FormRowView,
+    FormView,
+    OrganisationName,
+    PartView,
+    ReportView,
+    RevisionView,
+    RowView,
+    StepView,
+    ToldView,
+)
 
 
-def form_view(form: Form) -> FormView:
+def form_view(form: Form, book: FormBook) -> FormView:
     return FormView(
         form=form.form,
         version=form.version,
@@ -17,7 +29,8 @@ def form_view(form: Form) -> FormView:
         title=form.title,
         as_of=form.as_of,
         due=form.due,
-        rows=[FormRowView(**_row(row)) for row in form.rows],
+        rows=[FormRowView(**_row(row, book)) for row in form.rows],
+        checks=[CheckView(code=c.code, label=c.label, blocks=c.blocks, holds=None) for c in form.checks],
     )
 
 
@@ -34,16 +47,39 @@ def report_view(filed: Filed, book: FormBook, named: dict[UUID, OrganisationFact
         title=form.title if form else Label(ru=report.form, en=report.form),
         organisation=_name(report.organisation_id, named),
         as_of=report.as_of,
-        due_on=form.due_on(report.as_of) if form else None,
+        due_on=report.due_on,
         revision=revision.revision,
+        edition=report.edition,
         status=report.status,
         formed_at=revision.formed_at,
+        signed_at=report.signed_at,
+        accepted_at=report.accepted_at,
+        on_time=report.first_signed_on <= report.due_on if report.first_signed_on and report.due_on else None,
+        reason=report.reason,
         version=report.version,
-        rows=[RowView(**_row(row), value=revision.figures.get(row.code)) for row in rows],
-        parts=_parts(revision.parts, named) if revision.parts is not None else None,
+        rows=[
+            RowView(
+                **_row(row, book),
+                value=revision.figures.get(row.code),
+                told=_told(row, filed) if form else None,
+            )
+            for row in rows
+        ],
+        checks=[
+            CheckView(code=c.code, label=c.label, blocks=c.blocks, holds=c.code not in revision.failed)
+            for c in (form.checks if form else [])
+        ],
+        parts=_parts(parts, named) if (parts := revision.parts_by_code()) is not None else None,
         revisions=[
             RevisionView(revision=item.revision, form_version=item.form_version, formed_at=item.formed_at)
             for item in filed.revisions
+        ],
+        steps=[StepView(**step.model_dump(exclude={"report_id"})) for step in filed.steps],
+        declarations=[
+            DeclarationView(
+                indicator=d.indicator, figure=d.figure, declared_by=d.declared_by, declared_at=d.recorded_at
+            )
+            for d in filed.declarations
         ],
     )
 
@@ -51,6 +87,18 @@ def report_view(filed: Filed, book: FormBook, named: dict[UUID, OrganisationFact
 def organisations_of(filed: Filed) -> list[UUID]:
     """Whose names the report needs."""
     return [filed.report.organisation_id, *(UUID(part) for part in filed.revision.parts or {})]
+
+
+def _told(row: Row, filed: Filed) -> ToldView | None:
+    sides = filed.revision.sides().get(row.indicator or "")
+    if sides is None:
+        return None
+    return ToldView(
+        counted=sides["counted"],
+        declared=sides["declared"],
+        unknown=sides["unknown"] or 0,
+        differs=sides["differs"] or 0,
+    )
 
 
 def _parts(parts: dict[str, dict[str, Figure]], named: dict[UUID, OrganisationFact]) -> list[PartView]:
@@ -69,15 +117,15 @@ def _name(organisation_id: UUID, named: dict[UUID, OrganisationFact]) -> Organis
 
 
 def _unlabelled(code: str) -> Row:
-    return Row(code=code, label=Label(ru=code, en=code), declared=True)
+    return Row(code=code, label=Label(ru=code, en=code), value="0")
 
 
-def _row(row: Row) -> dict[str, object]:
+def _row(row: Row, book: FormBook) -> dict[str, object]:
     return {
         "code": row.code,
         "label": row.label,
         "unit": row.unit,
         "indent": row.indent,
         "formula": row.value,
-        "declared": row.declared,
+        "declared": row.indicator in book.catalogue.declarable,
     }

@@ -268,7 +268,7 @@ async def test_the_topic_of_a_new_partner_is_made_before_its_first_event_goes_ou
 
     async def all_sent() -> bool:
         async with database.sessions() as session:
-            return await session.scalar(sa.text("select count(*) from outbox")) == 0
+            return bool(await session.scalar(sa.text("select count(*) from outbox")) == 0)
 
     try:
         await eventually(all_sent)

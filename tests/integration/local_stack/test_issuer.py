@@ -1,5 +1,5 @@
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
 
@@ -27,6 +27,9 @@ def test_a_token_is_verified_by_the_published_key(tmp_path: Path) -> None:
     assert (claims["sub"], claims["roles"]) == ("chair-1", ["chair", "staff"])
     assert (claims["organisation_id"], claims["member_id"]) == (str(organisation), str(member))
     assert "partner" not in claims
+    assert "powers_until" not in claims
+    elected = issuer.mint("chair-1", ["primary_staff"], member_id=member, powers_until=date(2026, 3, 1))
+    assert read(issuer, elected)["powers_until"] == "2026-03-01"
 
 
 def test_a_token_lives_as_long_as_asked(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ async def queue(world: Any, headers: dict[str, str] | None = None, **params: Any
 def second(world: Any, role: str = "federal_staff", organisation: Any = None) -> dict[str, str]:
     """Another person of the same rights as `world.staff(role, organisation)`."""
     bearer: dict[str, str] = world.issuer.bearer(role, sub=f"{role}-2", organisation_id=organisation)
-    return bearer
+    return {**bearer, "X-Purpose": "duplicates"}
 
 
 async def ask_merge(world: Any, survivor: str, absorbed: str, headers: Any = None, **fields: Any) -> Any:

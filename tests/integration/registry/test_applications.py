@@ -13,8 +13,7 @@ from common.events.registry import ApplicationDecided, ApplicationSubmitted, Mem
 async def test_an_applicant_is_admitted(world: Any, done: Any, published: Any) -> None:
     receipt = await world.apply(world.school, birth_date="1985-03-04", consents=["cards", "membership"])
     assert set(receipt) == {"application_id", "follow_code", "status"}
-    follow = f"/v1/applications/status/{receipt['follow_code']}"
-    assert done(await world.client.get(follow))["status"] == "submitted"
+    assert (await world.progress(receipt))["status"] == "submitted"
     path = f"/v1/applications/{receipt['application_id']}"
     body = {"protocol_number": "12/1", "effective_on": "2021-02-15"}
     admitted = done(await world.client.post(f"{path}/admit", json=body, headers=world.federal))
@@ -30,7 +29,7 @@ async def test_an_applicant_is_admitted(world: Any, done: Any, published: Any) -
         "left_on": None,
         "version": 1,
     }
-    progress = done(await world.client.get(follow))
+    progress = await world.progress(receipt)
     assert (progress["status"], progress["decided_on"]) == ("admitted", "2021-02-15")
     (event,) = await published(MemberAdmitted)
     assert str(event.member_id) == admitted["member_id"]
@@ -50,7 +49,7 @@ async def test_the_queue_shows_names_to_staff_and_records_who_read(
 ) -> None:
     receipt = await world.apply(world.school, last_name="Кузнецова")
     await world.apply(world.other)
-    staff = {**world.staff("primary_staff", world.school), "X-Purpose": "committee meeting"}
+    staff = {**world.staff("primary_staff", world.school), "X-Purpose": "admission"}
     page = done(await world.client.get("/v1/applications", params={"status": "submitted"}, headers=staff))
     (item,) = page["items"]
     assert (item["last_name"], item["check_off"], item["member_id"]) == ("Кузнецова", False, None)
@@ -65,8 +64,8 @@ async def test_the_queue_shows_names_to_staff_and_records_who_read(
         ).all()
     reads = [(row.subject, row.action, row.purpose, row[5]) for row in rows if row.action != "apply"]
     assert reads == [
-        ("primary_staff-1", "list_applications", "committee meeting", 1),
-        ("primary_staff-1", "read_application", "committee meeting", 1),
+        ("primary_staff-1", "list_applications", "admission", 1),
+        ("primary_staff-1", "read_application", "admission", 1),
     ]
     assert [str(row.whose[0]) for row in rows[2:]] == [receipt["application_id"]] * 2
 
@@ -85,7 +84,7 @@ async def test_a_decline_gives_its_reason_to_the_applicant(world: Any, done: Any
     body = {"reason": "Работает в другой организации"}
     answer = done(await world.client.post(f"{path}/decline", json=body, headers=world.federal))
     assert (answer["status"], answer["member_id"]) == ("declined", None)
-    progress = done(await world.client.get(f"/v1/applications/status/{receipt['follow_code']}"))
+    progress = await world.progress(receipt)
     assert progress["decline_reason"] == "Работает в другой организации"
     for route, again in (("decline", body), ("admit", {"protocol_number": "1"})):
         response = await world.client.post(f"{path}/{route}", json=again, headers=world.federal)
@@ -154,7 +153,11 @@ async def test_applications_that_cannot_be_are_refused(world: Any, refused: Any)
         {"birth_date": "1899-01-01"},
     ):
         refused(await send(**wrong), 422, "request_invalid")
-    refused(await world.client.get("/v1/applications/status/0123456789012345678901"), 404, "not_found")
+    unknown = {"X-Follow-Code": "0123456789012345678901"}
+    refused(await world.client.get("/v1/public/application", headers=unknown), 404, "not_found")
+    withdraw = {"follow_code": unknown["X-Follow-Code"]}
+    refused(await world.client.post("/v1/public/application/withdraw", json=withdraw), 404, "not_found")
+    refused(await world.client.get("/v1/public/application"), 422, "request_invalid")
 
 
 async def test_consent_texts_are_public_and_their_hash_is_kept(world: Any, done: Any, database: Database) -> None:

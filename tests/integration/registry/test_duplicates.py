@@ -116,14 +116,16 @@ async def test_of_the_other_record_one_sees_no_more_than_ones_right(
     chair = world.staff("primary_staff", world.school)
     (pair,) = await queue(world, chair)
     path = f"/v1/duplicates/{pair['duplicate_id']}"
-    shown = done(await world.client.get(path, headers={**chair, "X-Purpose": "doubles"}))
+    shown = done(await world.client.get(path, headers={**chair, "X-Purpose": "duplicates"}))
     near, far = sorted(shown["sides"], key=lambda side: not side["within_reach"])
     assert (near["member_id"], near["last_name"], near["organisation_id"]) == (mine, "Королёва", str(world.school))
     assert {value for name, value in far.items() if name not in ("within_reach", "consents")} == {None}
     assert far["consents"] == []
     async with database.sessions() as session:
         seen = await session.scalars(
-            sa.text("select unnest(whose) from access_log where action = 'read_duplicate' and purpose = 'doubles'")
+            sa.text(
+                "select unnest(whose) from access_log where action = 'read_duplicate' and purpose = 'duplicates'"
+            )
         )
         assert [str(key) for key in seen] == [mine]
     refused(await world.client.post(f"{path}/not-same", headers=chair), 403, "other_record_out_of_reach")

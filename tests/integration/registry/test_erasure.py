@@ -55,7 +55,7 @@ async def known_everywhere(world: Any, done: Any, database: Database, settings: 
     refuse = f"/v1/transfers/{transfer['transfer_id']}/refuse"
     body = {"reason": "Евпраксия Дормидонтовна передумала"}
     done(await world.client.post(refuse, json=body, headers=world.federal))
-    why = {**world.staff("primary_staff", world.school), "X-Purpose": "call evpraxia"}
+    why = {**world.staff("primary_staff", world.school), "X-Purpose": "support"}
     done(await world.client.get("/v1/members", headers=why))
     itself = world.issuer.bearer("member", sub="evpraxia-login", member_id=member)
     done(await world.client.get(f"/v1/members/{member}/extract", headers=itself))
@@ -301,7 +301,8 @@ async def test_declined_applicants_are_forgotten_after_their_time(
         async with database.sessions.begin() as session:
             await keep_no_longer(session, datetime.now(UTC) + timedelta(days=days), settings)
         assert places_of(await everything(database)) == left
-    progress = await world.client.get(f"/v1/applications/status/{declined['follow_code']}")
+    code = {"X-Follow-Code": declined["follow_code"]}
+    progress = await world.client.get("/v1/public/application", headers=code)
     assert done(progress)["status"] == "declined"
     listed = done(await world.client.get("/v1/applications", headers=world.federal))
     assert [item["application_id"] for item in listed["items"]] == [waiting["application_id"]]

@@ -43,9 +43,9 @@ async def test_what_a_stolen_token_has_seen_is_told_by_token_and_period(world: A
     begun = datetime.now(UTC)
     stolen = world.issuer.bearer("territorial_staff", sub="chair", jti="T-1", organisation_id=world.town)
     own = world.issuer.bearer("territorial_staff", sub="chair", jti="T-2", organisation_id=world.town)
-    done(await world.client.get(f"/v1/members/{mine}", headers={**stolen, "X-Purpose": "committee"}))
-    done(await world.client.get("/v1/members", headers=stolen))
-    done(await world.client.get(f"/v1/members/{other}", headers=own))
+    done(await world.client.get(f"/v1/members/{mine}", headers={**stolen, "X-Purpose": "admission"}))
+    done(await world.client.get("/v1/members", headers={**stolen, "X-Purpose": "control"}))
+    done(await world.client.get(f"/v1/members/{other}", headers={**own, "X-Purpose": "control"}))
 
     async def exposed(**params: Any) -> dict[str, tuple[int, list[str]]]:
         page = done(await world.client.get("/v1/exposures", params=params, headers=world.staff("auditor")))
@@ -60,8 +60,8 @@ async def test_what_a_stolen_token_has_seen_is_told_by_token_and_period(world: A
         await world.client.get("/v1/access-log", params={"token_id": "T-1"}, headers=world.staff("auditor"))
     )
     assert [(row["subject"], row["action"], row["purpose"], row["count"]) for row in log["items"]] == [
-        ("chair", "read_member", "committee", 1),
-        ("chair", "list_members", None, 2),
+        ("chair", "read_member", "admission", 1),
+        ("chair", "list_members", "control", 2),
     ]
 
 

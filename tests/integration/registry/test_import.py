@@ -154,6 +154,7 @@ async def test_who_is_admitted_while_a_file_is_read_is_not_imported_as_well(data
             check_off=False,
             wished_on=AS_OF,
             follow_code="code",
+            decision_days=30,
             now=NOW,
         )
         await session.flush()

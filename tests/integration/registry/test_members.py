@@ -104,11 +104,24 @@ async def test_leaving_is_free_and_at_once(world: Any, done: Any, refused: Any, 
 async def test_staff_expel_with_a_reason(world: Any, done: Any, refused: Any, published: Any) -> None:
     member = await world.member(world.school)
     path = f"/v1/members/{member}/expel"
-    body = {"reason": "Решение № 5", "effective_on": "2021-07-01"}
+    body = {
+        "reason": "Нарушение Устава",
+        "protocol_number": "5",
+        "protocol_on": "2021-06-30",
+        "effective_on": "2021-07-01",
+    }
     refused(await world.client.post(path, json=body, headers=world.self(member)), 403, "forbidden")
     assert done(await world.client.post(path, json=body, headers=world.federal))["status"] == "expelled"
     (event,) = await published(MemberExpelled)
     assert event.status == "expelled"
+    extract = done(await world.client.get(f"/v1/members/{member}/extract", headers=world.federal))
+    (decision,) = extract["decisions"]
+    assert (decision["kind"], decision["protocol_number"], decision["protocol_on"], decision["reason"]) == (
+        "expelled",
+        "5",
+        "2021-06-30",
+        "Нарушение Устава",
+    )
 
 
 async def test_each_consent_is_given_and_withdrawn_by_itself(
@@ -138,7 +151,7 @@ async def test_each_consent_is_given_and_withdrawn_by_itself(
 
 async def test_the_extract_holds_everything(world: Any, done: Any, refused: Any) -> None:
     member = await world.member(world.school, last_name="Кузнецова")
-    await world.client.get(f"/v1/members/{member}", headers={**world.federal, "X-Purpose": "call"})
+    await world.client.get(f"/v1/members/{member}", headers={**world.federal, "X-Purpose": "member_request"})
     extract = done(await world.client.get(f"/v1/members/{member}/extract", headers=world.self(member)))
     assert extract["person"]["last_name"] == "Кузнецова"
     assert "match_key" not in extract["person"]
@@ -150,7 +163,7 @@ async def test_the_extract_holds_everything(world: Any, done: Any, refused: Any)
     assert [(row["by"], row["action"], row["purpose"]) for row in extract["accesses"]] == [
         ("applicant", "apply", None),
         ("federal_staff-1", "admit", None),
-        ("federal_staff-1", "read_member", "call"),
+        ("federal_staff-1", "read_member", "member_request"),
     ]
     another = await world.member(world.school)
     refused(await world.client.get(f"/v1/members/{another}/extract", headers=world.self(member)), 404, "not_found")
@@ -168,7 +181,7 @@ async def test_who_decides_about_a_member_is_on_record(world: Any, done: Any, da
         body = {"reason": "Мест нет"} if decision == "refuse" else {"effective_on": "2021-03-02"}
         address = f"/v1/transfers/{transfer['transfer_id']}/{decision}"
         done(await world.client.post(address, json=body, headers=world.federal))
-    expulsion = {"reason": "Решение № 5", "effective_on": "2021-07-01"}
+    expulsion = {"reason": "Нарушение Устава", "protocol_number": "5", "effective_on": "2021-07-01"}
     done(await world.client.post(f"{path}/expel", json=expulsion, headers=world.federal))
     async with database.sessions() as session:
         rows = await session.execute(sa.text("select subject, action from access_log order by access_id"))

@@ -284,7 +284,7 @@ class Tree(RuleBasedStateMachine):
         async def transferring() -> None:
             released = await release_member(self.session, key, to, on, 30, NOW)
             await self.session.flush()
-            await accept_transfer(self.session, released.transfer_id, on, NOW)
+            await accept_transfer(self.session, released.transfer_id, on, None, NOW)
 
         self.attempt("transfer", transferring, on)
 

@@ -41,11 +41,13 @@ async def test_the_public_search_tells_id_name_and_parent_of_what_takes_members(
             {
                 "organisation_id": str(world.school),
                 "name": "ППО МБОУ «Берёзовская СОШ № 2»",
+                "institution_type": "school",
                 "parent_name": "Тарская районная организация",
             },
             {
                 "organisation_id": str(world.other),
                 "name": "ППО МБОУ «СОШ № 12»",
+                "institution_type": None,
                 "parent_name": "Тарская районная организация",
             },
         ],

@@ -20,9 +20,13 @@ NEW_PHONE = "+79138889900"
 SECRETS = [*PERSON.values(), NEW_PHONE, "9137654321", "evpraxia", "преображенская"]
 
 
+def further(world: Any) -> dict[str, Any]:
+    return dict(world.application(world.university, **PERSON))
+
+
 async def journey(world: Any, done: Any) -> None:
     receipt = await world.apply(world.school, **PERSON)
-    headers = {**world.staff("primary_staff", world.school), "X-Purpose": "committee"}
+    headers = {**world.staff("primary_staff", world.school), "X-Purpose": "admission"}
     done(await world.client.get("/v1/applications", headers=headers))
     admit = f"/v1/applications/{receipt['application_id']}/admit"
     body = {"protocol_number": "1", "effective_on": "2021-02-02"}
@@ -38,8 +42,37 @@ async def journey(world: Any, done: Any) -> None:
     assert (await world.client.post("/v1/applications", json=broken)).status_code == 422
     unstorable = world.application(world.school, **{**PERSON, "last_name": "Преображенская\x00"})
     assert (await world.client.post("/v1/applications", json=unstorable)).status_code == 422
+    again = [done(await world.client.post("/v1/applications", json=third), 201) for third in [further(world)] * 2]
+    code = {"follow_code": again[1]["follow_code"]}
+    done(await world.client.post("/v1/public/application/withdraw", json=code))
     path = f"/v1/members/{member}"
-    done(await world.patch(path, {"phone": NEW_PHONE, "category": "pensioner"}))
+    correction = {"birth_date": PERSON["birth_date"], "patronymic": PERSON["patronymic"], "reason": "По паспорту"}
+    done(await world.patch(path, {"phone": NEW_PHONE, "category": "pensioner", **correction}))
+    election = {
+        "member_id": member,
+        "office": "chair",
+        "starts_on": "2021-02-02",
+        "ends_on": "2026-02-01",
+        "protocol_number": "2",
+        "protocol_on": "2021-02-02",
+    }
+    offices = f"/v1/organisations/{world.school}/offices"
+    done(await world.client.post(offices, json=election, headers=world.federal), 201)
+    done(await world.client.get("/v1/offices", headers=headers))
+    paper = {
+        **PERSON,
+        "sex": "female",
+        "consents": ["membership"],
+        "protocol_number": "3",
+        "namesake_confirmed": True,
+    }
+    entry = {**paper, "organisation_id": str(world.school), "effective_on": "2021-02-02"}
+    entered = done(await world.client.post("/v1/members", json=entry, headers=headers), 201)
+    expulsion = {"reason": "Так решено", "protocol_number": "4", "effective_on": "2021-03-01"}
+    for decision in ("expel", "reinstate"):
+        confirmed = {"namesake_confirmed": True} if decision == "reinstate" else {}
+        address = f"/v1/members/{entered['member_id']}/{decision}"
+        done(await world.client.post(address, json={**expulsion, **confirmed}, headers=headers))
     done(await world.client.get("/v1/members", headers=headers))
     done(await world.client.get(f"{path}/extract", headers=world.self(member)))
     done(await world.client.post(f"{path}/consents", json={"purpose": "bonus"}, headers=world.self(member)), 201)

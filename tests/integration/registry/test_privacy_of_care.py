@@ -77,7 +77,7 @@ async def until_merged(world: Any, done: Any, database: Database, settings: Any)
     body = {"protocol_number": "7", "effective_on": "2021-02-01"}
     assert (await client.post(admit, json=body, headers=federal)).status_code == 409
     await examine(database, settings)
-    chair = {**world.staff("primary_staff", world.school), "X-Purpose": "doubles"}
+    chair = {**world.staff("primary_staff", world.school), "X-Purpose": "duplicates"}
     (pair,) = done(await client.get("/v1/duplicates", headers=chair))["items"]
     done(await client.get(f"/v1/duplicates/{pair['duplicate_id']}", headers=chair))
     assert (await client.post(f"/v1/duplicates/{pair['duplicate_id']}/not-same", headers=chair)).status_code == 403

@@ -10,13 +10,21 @@ from common.events.base import Event
 from common.events.registry import (
     MemberAdmitted,
     MemberChanged,
+    MemberErased,
     MemberExpelled,
     MemberLeft,
+    MemberMerged,
+    MemberReinstated,
     MemberTransferred,
+    OfficeChanged,
+    OfficeEnded,
+    OfficeTaken,
     OrganisationChanged,
     OrganisationClosed,
     OrganisationCreated,
+    OrganisationMerged,
     OrganisationMoved,
+    OrganisationReopened,
 )
 from common.parking import Record
 from common.testing import record_of
@@ -80,6 +88,7 @@ class History:
             "joined_on": on,
             "left_on": None,
             "consents": [],
+            "pedagogical": None,
             **fields,
         }
         self._tell(MemberAdmitted, member_id, on, origin="import")
@@ -101,6 +110,59 @@ class History:
     def rejoin(self, member_id: UUID, on: date) -> None:
         self.states[member_id].update(status="member", left_on=None, joined_on=on)
         self._tell(MemberAdmitted, member_id, on, origin="application")
+
+    def reinstate(self, member_id: UUID, on: date) -> None:
+        self.states[member_id].update(status="member", left_on=None)
+        self._tell(MemberReinstated, member_id, on)
+
+    def merge_member(self, member_id: UUID, into: UUID, on: date) -> None:
+        self.states[member_id].update(status="merged", left_on=on)
+        self._tell(MemberMerged, member_id, on, into_member_id=into)
+
+    def erase(self, member_id: UUID, on: date) -> None:
+        self.states[member_id].update(status="erased", left_on=self.states[member_id]["left_on"] or on)
+        self._tell(MemberErased, member_id, on)
+
+    def take_office(
+        self, organisation_id: UUID, member_id: UUID, office: str, starts_on: date, ends_on: date, **fields: Any
+    ) -> UUID:
+        term_id = uuid4()
+        self.states[term_id] = {
+            "term_id": term_id,
+            "organisation_id": organisation_id,
+            "member_id": member_id,
+            "office": office,
+            "released": False,
+            "starts_on": starts_on,
+            "ends_on": ends_on,
+            **fields,
+        }
+        self._tell(OfficeTaken, term_id, starts_on)
+        return term_id
+
+    def change_office(self, term_id: UUID, on: date, **fields: Any) -> None:
+        self.states[term_id].update(fields)
+        self._tell(OfficeChanged, term_id, on)
+
+    def end_office(self, term_id: UUID, on: date) -> None:
+        self.states[term_id]["ends_on"] = on
+        self._tell(OfficeEnded, term_id, on)
+
+    def merge_organisation(self, organisation_id: UUID, into: UUID, on: date) -> None:
+        """Its members go to the other, one by one, and it is closed."""
+        for key, state in list(self.states.items()):
+            if (
+                state.get("joined_on")
+                and state["organisation_id"] == organisation_id
+                and state["status"] == "member"
+            ):
+                self.transfer(key, into, on)
+        self.states[organisation_id].update(status="closed", successor_ids=[into])
+        self._tell(OrganisationMerged, organisation_id, on)
+
+    def reopen(self, organisation_id: UUID, on: date) -> None:
+        self.states[organisation_id].update(status="active", successor_ids=[])
+        self._tell(OrganisationReopened, organisation_id, on)
 
     def change_organisation(self, organisation_id: UUID, on: date, **fields: Any) -> None:
         self.states[organisation_id].update(fields)
@@ -149,12 +211,14 @@ def random_union(chance: random.Random) -> tuple[History, UUID]:
             category=chance.choice(["working", "student", "pensioner", None]),
             sex=chance.choice(["female", "male", None]),
             birth_year=chance.choice([1950, 1984, 1985, 1986, 1990, 2003]),
+            pedagogical=chance.choice([True, False, None]),
         )
         for _ in range(chance.randint(1, 7))
     ]
-    for _ in range(chance.randint(0, 14)):
+    terms: list[UUID] = []
+    for _ in range(chance.randint(0, 16)):
         on, member = _day(chance, 2019, 2021), chance.choice(members)
-        match chance.randint(0, 8):
+        match chance.randint(0, 16):
             case 0:
                 history.change_member(member, on, category=chance.choice(["working", "pensioner"]))
             case 1:
@@ -174,6 +238,31 @@ def random_union(chance: random.Random) -> tuple[History, UUID]:
             case 8:
                 primaries.append(history.organisation("primary", chance.choice(territorials), on=on))
                 places.append(primaries[-1])
+            case 9:
+                history.change_member(member, on, pedagogical=chance.choice([True, False]))
+            case 10:
+                history.reinstate(member, on)
+            case 11 if len(members) > 1:
+                into = chance.choice([other for other in members if other != member])
+                history.merge_member(member, into, on)
+            case 12:
+                history.erase(member, on)
+            case 13 | 14:
+                office = chance.choice(["chair", "deputy_chair", "committee_member", "audit_member"])
+                ends = date(on.year + chance.choice([0, 1, 5]), 12, 31)
+                terms.append(history.take_office(chance.choice(places), member, office, on, ends))
+            case 15 if terms:
+                term = chance.choice(terms)
+                if chance.randint(0, 1):
+                    history.change_office(term, on, released=chance.choice([True, False]))
+                else:
+                    history.end_office(term, on)
+            case 16:
+                one, other = chance.sample(primaries, 2)
+                if chance.randint(0, 1):
+                    history.merge_organisation(one, other, on)
+                else:
+                    history.reopen(one, on)
     return history, region
 
 

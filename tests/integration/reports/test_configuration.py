@@ -16,6 +16,10 @@ from tests.integration.reports.test_revisions import Small, run
 
 PACKAGED: Path = ReportsSettings.model_fields["report_forms_folder"].default
 
+OWN = """
+on_leave: {declared: always, kind: primary, label: {ru: В отпуске по уходу, en: On parental leave}}
+men: {formula: members - women, unit: count, label: {ru: Мужчины, en: Men}}
+"""
 FEDERAL = """
 form: federal_quick
 version: 1
@@ -30,15 +34,21 @@ rows:
     label: {ru: Движение, en: Movement}
     value: joined - (left + expelled)
   - {code: C, label: {ru: Доля женщин, en: Share of women}, value: "percent(women, members)", unit: percent}
+  - {code: D, label: {ru: Мужчины, en: Men}, value: men}
+  - {code: E, label: {ru: В отпуске, en: On leave}, value: on_leave}
+checks:
+  - {code: odd, left: men, sign: ">=", right: women, label: {ru: Мужчин не меньше, en: No fewer men}}
+  - {code: more, left: men, sign: ">=", right: women + 1, label: {ru: Мужчин больше, en: More men}}
 """
 
 
 @pytest.fixture
 def extra_settings(tmp_path: Path) -> dict[str, Any]:
-    """Forms of an operator: the packaged ones, a second version with one more row, and a form of its own."""
+    """Forms of an operator: the packaged ones, a second version with one more row, a form and indicators of its own."""
     folder = tmp_path / "forms"
     shutil.copytree(PACKAGED, folder)
     (folder / "federal_quick.yaml").write_text(FEDERAL)
+    (folder / "indicators.yaml").write_text(OWN)
     return {"report_forms_folder": folder}
 
 
@@ -50,10 +60,13 @@ async def test_a_new_form_is_a_file(client: Client, issuer: TestIssuer, deliver_
     headers = issuer.bearer("federal_staff")
     assert (await run(client, headers, as_of="2020-07-01"))["formed"] == 1
     item = (await client.get("/v1/reports", params={"level": "federal"}, headers=headers)).json()["items"][0]
-    assert item["figures"] == {"A": 2, "B": 0, "C": 50.0}
+    assert item["figures"] == {"A": 2, "B": 0, "C": 50.0, "D": 1, "E": None}
     view = (await client.get(f"/v1/reports/{item['report_id']}", headers=headers)).json()
     assert [part["organisation_id"] for part in view["parts"]] == [str(small.region)]
     assert view["due_on"] == "2020-07-03"
+    assert {check["code"]: check["holds"] for check in view["checks"]} == {"odd": True, "more": False}
+    asked = next(row for row in view["rows"] if row["code"] == "E")
+    assert (asked["declared"], asked["told"]["unknown"]) == (True, 1)
     forms = (await client.get("/v1/forms", headers=headers)).json()["items"]
     assert "federal_quick" in {form["form"] for form in forms}
 
@@ -66,7 +79,7 @@ async def test_a_new_row_is_a_line_in_the_next_version_and_old_reports_keep_thei
     await run(client, headers, form="primary_yearly")
     folder: Path = extra_settings["report_forms_folder"]
     form = yaml.safe_load((folder / "primary_yearly.1.yaml").read_text("utf-8"))
-    row = {"code": "21", "label": {"ru": "Мужчины", "en": "Men"}, "value": "members - women"}
+    row = {"code": "25", "label": {"ru": "Мужчины", "en": "Men"}, "value": "members - women"}
     (folder / "primary_yearly.2.yaml").write_text(
         yaml.safe_dump({**form, "version": 2, "rows": [*form["rows"], row]}), "utf-8"
     )
@@ -74,10 +87,10 @@ async def test_a_new_row_is_a_line_in_the_next_version_and_old_reports_keep_thei
 
     assert (await run(client, headers, form="primary_yearly"))["formed"] == 1
     item = (await client.get("/v1/reports", headers=headers)).json()["items"][0]
-    assert (item["form_version"], item["revision"], item["figures"]["21"]) == (2, 2, 1)
+    assert (item["form_version"], item["revision"], item["figures"]["25"]) == (2, 2, 1)
     address = f"/v1/reports/{item['report_id']}"
     first = (await client.get(address, params={"revision": 1}, headers=headers)).json()
-    assert (first["form_version"], [row["code"] for row in first["rows"]][-1]) == (1, "20")
+    assert (first["form_version"], [row["code"] for row in first["rows"]][-1]) == (1, "24")
     newest = (await client.get(address, headers=headers)).json()
     assert (newest["rows"][-1]["label"]["en"], newest["rows"][-1]["value"]) == ("Men", 1)
 

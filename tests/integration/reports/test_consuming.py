@@ -68,7 +68,8 @@ async def test_the_facts_carry_no_more_than_the_statistics_need(
         row = (await session.execute(sa.text("select * from member_fact"))).mappings().one()
     assert set(row) == {
         *("member_id", "version", "effective_on", "recorded_at", "event_type", "organisation_id", "status"),
-        *("category", "sex", "birth_year", "joined_on", "left_on"),
+        *("category", "sex", "birth_year", "pedagogical", "joined_on", "left_on", "from_organisation_id"),
+        *("holds_from", "holds_until"),
     }
     assert (row["member_id"], row["event_type"]) == (member, "registry.member_admitted.v1")
     assert row["recorded_at"] == history.told[-1].recorded_at

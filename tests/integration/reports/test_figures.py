@@ -45,7 +45,7 @@ async def test_any_statistic_of_any_date_as_known_at_any_date_equals_the_referen
     for as_of in DATES:
         for known_at in (FAR, halfway):
             reference = Reference(history.told, as_of, known_at)
-            for node in nodes:
+            for node in {region, *chance.sample(nodes, 3)}:
                 parameters = {"organisation_id": str(node), "as_of": str(as_of), "known_at": known_at.isoformat()}
                 answer = await client.get("/v1/statistics", params=parameters, headers=headers)
                 assert answer.status_code == 200, answer.text

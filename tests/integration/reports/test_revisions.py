@@ -1,5 +1,6 @@
 """A formed report stays as it was; what is learnt later shows as a difference."""
 
+import json
 from datetime import date
 from typing import Any
 
@@ -9,6 +10,8 @@ from sqlalchemy.exc import DBAPIError
 
 from common.db import Database
 from common.events.reports import ReportFormed
+from common.outbox import publish, shard_of
+from common.settings import Settings
 from common.testing import Client, TestIssuer
 from tests.integration.reports.conftest import DeliverAll
 from tests.integration.reports.histories import History
@@ -62,6 +65,30 @@ async def test_a_second_run_with_the_same_figures_makes_nothing_new(
     assert {event.as_of for event in events} == {date(2021, 1, 1)}
 
 
+async def test_events_that_the_database_makes_are_those_that_publish_would_make(
+    client: Client, issuer: TestIssuer, deliver_all: DeliverAll, database: Database, settings: Settings
+) -> None:
+    await deliver_all(Small().history.records())
+    await run(client, issuer.bearer("federal_staff"))
+    async with database.sessions.begin() as session:
+        made = (await session.execute(sa.text("select shard, topic, key, payload, headers from outbox"))).all()
+        await session.execute(sa.text("delete from outbox"))
+        for row in made:
+            publish(session, ReportFormed.model_validate_json(row.payload))
+    async with database.sessions() as session:
+        again = {row.key: row for row in await session.execute(sa.text("select * from outbox"))}
+    assert len(made) == len(again) == 3
+    for row in made:
+        same = again[row.key]
+        assert (row.shard, row.topic) == (same.shard, same.topic)
+        assert row.shard == shard_of(row.key, settings.outbox_shards)
+        assert json.loads(row.payload) == json.loads(same.payload)
+        moving = ("ce_id", "ce_time", "traceparent")
+        assert {k: v for k, v in row.headers.items() if k not in moving} == {
+            k: v for k, v in same.headers.items() if k not in moving
+        }
+
+
 async def test_a_late_correction_makes_a_new_revision_and_leaves_the_old_one(
     client: Client, issuer: TestIssuer, deliver_all: DeliverAll, published: Any
 ) -> None:
@@ -110,8 +137,8 @@ async def test_a_move_between_primaries_that_leaves_the_sum_alone_still_shows_in
     small.history.transfer(small.anna, nursery, date(2020, 3, 1))
     await deliver_all([small.history.told[-1].record()])
     made = {item["form"]: item["formed"] for item in (await run(client, headers))["forms"]}
-    # The region lists territorial organisations, and none of their figures has moved.
-    assert made == {"primary_yearly": 2, "territorial_summary": 1, "regional_summary": 0}
+    # Nobody joined or left, but a transfer was: it shows at every level.
+    assert made == {"primary_yearly": 2, "territorial_summary": 1, "regional_summary": 1}
     summary = await report_of(client, headers, level="territorial")
     members = next(row["code"] for row in summary["rows"] if row["formula"] == "members")
     assert {part["organisation_id"]: part["figures"][members] for part in summary["parts"]} == {

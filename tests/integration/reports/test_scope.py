@@ -14,6 +14,7 @@ from tests.integration.reports.test_revisions import Small
 
 READERS = {*STAFF, Role.AUDITOR, Role.INTERNAL_APP}
 FORMERS = {Role.FEDERAL_STAFF, Role.REGIONAL_STAFF}
+DECIDERS = {*FORMERS, Role.TERRITORIAL_STAFF}
 
 Told = Callable[[Any, Small], bool]
 """Whether an answer tells of the region."""
@@ -37,6 +38,31 @@ ROUTES: dict[tuple[str, str], tuple[set[Role], Told]] = {
 }
 OPEN = {"/v1/forms", "/v1/indicators"}
 """They tell of no organisation."""
+FILING: dict[tuple[str, str], set[Role]] = {
+    ("PUT", "/v1/reports/{report_id}/declared"): set(STAFF),
+    ("POST", "/v1/reports/{report_id}/sign"): set(STAFF),
+    ("POST", "/v1/reports/{report_id}/accept"): DECIDERS,
+    ("POST", "/v1/reports/{report_id}/return"): DECIDERS,
+    ("POST", "/v1/reports/{report_id}/lock"): DECIDERS,
+    ("POST", "/v1/reports/{report_id}/reopen"): DECIDERS,
+    ("POST", "/v1/report-decisions"): DECIDERS,
+}
+"""What they refuse besides is in test_filing."""
+INSIGHT: set[tuple[str, str]] = {
+    ("GET", "/v1/reports/{report_id}/differences"),
+    ("GET", "/v1/reports/{report_id}/rows/{row}"),
+    ("GET", "/v1/organisations/{organisation_id}/blockers"),
+    ("GET", "/v1/organisations/{organisation_id}/cockpit"),
+    ("GET", "/v1/organisations/{organisation_id}/figures/{indicator}"),
+    ("GET", "/v1/organisations/{organisation_id}/figures/{indicator}/behind"),
+    ("GET", "/v1/organisations/{organisation_id}/changes/{indicator}"),
+    ("GET", "/v1/organisations/{organisation_id}/changes/{indicator}/behind"),
+    ("GET", "/v1/organisations/{organisation_id}/charts/{name}"),
+    ("POST", "/v1/organisations/{organisation_id}/archives"),
+}
+PUBLIC = {("GET", "/v1/public/statistics"), ("GET", "/v1/public/charts/members")}
+JOBS = {("GET", f"/v1/jobs{rest}") for rest in ("", "/{job_id}", "/{job_id}/files/{name}")}
+"""The kernel's: who asked sees them, and federal staff."""
 
 
 async def call(client: Client, method: str, path: str, region: Small, report: str, headers: dict[str, str]) -> Any:
@@ -50,7 +76,7 @@ async def call(client: Client, method: str, path: str, region: Small, report: st
 def test_the_walk_knows_every_route(app: FastAPI) -> None:
     paths = app.openapi()["paths"]
     routes = {(method.upper(), path) for path, methods in paths.items() for method in methods}
-    assert routes == set(ROUTES)
+    assert routes == {*ROUTES, *FILING, *INSIGHT, *PUBLIC, *JOBS}
 
 
 @pytest.fixture
@@ -118,3 +144,59 @@ async def test_member_counts_are_paged_by_organisation(
     assert [*first["items"], *second["items"]] == [
         {"organisation_id": str(school), "members": 2} for school in sorted((ours.school, theirs.school))
     ]
+
+
+async def test_filing_and_insight_answer_each_role_for_its_own_organisations_alone(
+    client: Client, issuer: TestIssuer, told: tuple[Small, Small, str]
+) -> None:
+    ours, theirs, report = told
+    walk = [*FILING.items(), *((route, READERS) for route in INSIGHT)]
+    bodies: dict[str, Any] = {
+        "declared": {"figures": {"students": 1}},
+        "archives": {"as_of": "2021-01-01"},
+        "return": {"reason": "проверка"},
+        "reopen": {"reason": "проверка"},
+        "report-decisions": {
+            "decision": "accept",
+            "organisation_id": str(ours.school),
+            "as_of": "2021-01-01",
+        },
+    }
+    wanted = {
+        "as_of": "2021-01-01",
+        "since": "2020-01-01",
+        "until": "2021-01-01",
+        "step": "happened",
+        "cause": "left",
+    }
+    for (method, path), allowed in walk:
+        address = path.format(report_id=report, organisation_id=ours.school, indicator="members", row="01", name="heat")
+        last = path.rsplit("/", 1)[1]
+
+        async def ask(
+            headers: dict[str, str], method: str = method, address: str = address, last: str = last
+        ) -> Any:
+            if method == "GET":
+                return await client.get(address, params=wanted, headers=headers)
+            send = client.post if method == "POST" else client.put
+            return await send(address, json=bodies.get(last), headers=headers)
+
+        assert (await ask({})).status_code == 401, path
+        for role in Role:
+            for organisation, own in ((ours.region, True), (theirs.region, False)):
+                answer = await ask(issuer.bearer(role.value, organisation_id=organisation, sub=f"{role}-{own}"))
+                where = (method, path, role, own, answer.text[:200])
+                if role not in allowed:
+                    assert answer.status_code == 403, where
+                elif not own:
+                    assert answer.status_code == 404, where
+                elif method == "GET":
+                    assert answer.status_code == 200, where
+                else:
+                    assert answer.status_code in (200, 201, 202, 403, 409, 428), where
+                    assert answer.status_code != 403 or answer.json()["code"] == "not_the_chair", where
+
+
+async def test_what_is_public_tells_everybody_the_same(client: Client, told: tuple[Small, Small, str]) -> None:
+    answer = await client.get("/v1/public/statistics")
+    assert (answer.status_code, answer.json()["regions"]) == (200, [])

@@ -41,11 +41,12 @@ async def test_the_primary_report_is_an_office_form(
     # A name that looks like a formula stays a name.
     assert (sheet["A3"].value, sheet["A3"].data_type) == ('=HYPERLINK("x")', "s")
     assert "Срок представления: 05.01.2021" in sheet["A5"].value
-    table = {row[1]: (row[0], row[2], row[3]) for row in sheet.iter_rows(min_row=9, max_col=4, values_only=True)}
+    table = {row[1]: (row[0], row[2], row[4]) for row in sheet.iter_rows(min_row=9, max_col=5, values_only=True)}
     for number, row in enumerate(report["rows"], 1):
         assert table[row["code"]] == (number, row["label"]["ru"], shown(row))
-    assert (table["01"][2], table["10"][2], table["08"][2]) == (2, 50, None)
-    assert sheet.print_area == f"'Отчёт'!$A$1:$D${sheet.max_row}"
+    assert (table["01"][2], table["10"][2], table["22"][2]) == (2, 50, None)
+    assert sheet.print_area == f"'Отчёт'!$A$1:$E${sheet.max_row}"
+    assert sheet.print_title_rows == "$7:$8"
     cells = {cell.value for row in sheet.iter_rows() for cell in row}
     assert "Председатель организации Профсоюза" in cells
 
@@ -83,4 +84,4 @@ async def test_an_earlier_revision_can_be_printed_again(
     report = await report_of(client, headers, level="primary")
     first = await workbook(client, headers, report, revision=1)
     newest = await workbook(client, headers, report)
-    assert (first["Отчёт"]["D9"].value, newest["Отчёт"]["D9"].value) == (2, 3)
+    assert (first["Отчёт"]["E9"].value, newest["Отчёт"]["E9"].value) == (2, 3)

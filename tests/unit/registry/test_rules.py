@@ -130,18 +130,68 @@ def test_members_belong_to_primaries_and_what_is_inside_them(kind: str) -> None:
 
 
 def test_a_member_is_released_once_at_a_time() -> None:
-    rules.check_releasable(member(), organisation(), None, TODAY)
+    rules.check_releasable(member(), organisation(), None)
     with pytest.raises(errors.TransferOpen):
-        rules.check_releasable(member(), organisation(), transfer(), TODAY + timedelta(days=30))
-    rules.check_releasable(member(), organisation(), transfer(), TODAY + timedelta(days=31))
+        rules.check_releasable(member(), organisation(), transfer())
     with pytest.raises(errors.TransferToSame):
-        rules.check_releasable(member(), organisation(key=HERE), None, TODAY)
+        rules.check_releasable(member(), organisation(key=HERE), None)
     with pytest.raises(errors.MembershipEnded):
-        rules.check_releasable(member("left"), organisation(), None, TODAY)
+        rules.check_releasable(member("left"), organisation(), None)
 
 
-@pytest.mark.parametrize(("days", "fits"), [(-1, False), (0, True), (30, True), (31, False)])
-def test_a_transfer_is_accepted_from_its_release_to_its_deadline(days: int, fits: bool) -> None:
-    day = TODAY + timedelta(days=days)
-    assert allowed(lambda: rules.check_acceptable(transfer(), day)) is fits
-    assert not allowed(lambda: rules.check_acceptable(transfer("accepted"), day))
+def test_a_transfer_is_accepted_from_the_day_of_its_release() -> None:
+    assert not allowed(lambda: rules.check_accepted_on(transfer(), TODAY - timedelta(days=1)))
+    assert allowed(lambda: rules.check_accepted_on(transfer(), TODAY))
+    assert not allowed(lambda: rules.check_waiting(transfer("accepted")))
+
+
+@pytest.mark.parametrize(
+    ("stays", "as_of", "years", "interrupted"),
+    [
+        ([(2010, None)], date(2020, 2, 28), 9, 0),
+        ([(2010, None)], date(2020, 3, 1), 10, 0),
+        ([(2015, None)], date(2020, 3, 1), 10, 0),  # the register begins later than the seniority
+        ([(2010, 2012), (2012, None)], date(2020, 3, 1), 10, 0),  # a transfer
+        ([(2010, 2012), (2014, None)], date(2020, 3, 1), 8, 730),  # a reinstatement after two years
+        ([(2010, 2012), (2014, 2016)], date(2020, 3, 1), 4, 730 + 1461),  # and an end again
+        ([(2010, 2012), (2014, None)], date(2013, 3, 1), 2, 365),  # seen from within the gap
+        ([(2004, 2006), (2012, None)], date(2020, 3, 1), 8, 731),  # what lies before the first day does not count
+        ([(2010, None)], date(2005, 1, 1), 0, 0),
+    ],
+)
+def test_seniority_is_full_years_without_the_days_between(
+    stays: list[tuple[int, int | None]], as_of: date, years: int, interrupted: int
+) -> None:
+    dated = [(date(begin, 3, 1), date(end, 3, 1) if end else None) for begin, end in stays]
+    assert rules.seniority(date(2010, 3, 1), dated[::-1], as_of) == (years, interrupted)
+
+
+@pytest.mark.parametrize(
+    ("begins", "ends", "fits"),
+    [
+        (date(2026, 3, 1), date(2026, 3, 1), True),
+        (date(2026, 3, 1), date(2031, 3, 1), True),
+        (date(2026, 3, 1), date(2031, 3, 2), False),
+        (date(2026, 3, 1), date(2026, 2, 28), False),
+        (date(2024, 2, 29), date(2029, 3, 1), True),
+        (date(1899, 3, 1), date(1900, 3, 1), False),
+        (date(2027, 7, 1), date(2028, 7, 1), False),
+    ],
+)
+def test_a_term_has_an_end_within_five_years(begins: date, ends: date, fits: bool) -> None:
+    assert allowed(lambda: rules.check_term(begins, ends, date(2026, 6, 1), 5)) is fits
+
+
+def test_powers_are_those_of_the_organisations_kind() -> None:
+    roles = {kind: rules.role_of(kind).value for kind in get_args(Kind)}
+    assert {kind: role for kind, role in roles.items() if role != "primary_staff"} == {
+        "federal": "federal_staff",
+        "regional": "regional_staff",
+        "territorial": "territorial_staff",
+    }
+
+
+def test_backdating_has_a_limit_where_one_is_set() -> None:
+    assert allowed(lambda: rules.check_backdating(TODAY - timedelta(days=30), TODAY, 30))
+    assert not allowed(lambda: rules.check_backdating(TODAY - timedelta(days=31), TODAY, 30))
+    assert allowed(lambda: rules.check_backdating(date(1950, 1, 1), TODAY, None))

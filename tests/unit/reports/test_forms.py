@@ -24,6 +24,13 @@ SOUND: dict[str, Any] = {
     "due": "01-05",
     "rows": [{"code": "1", "label": {"ru": "Члены", "en": "Members"}, "value": "members"}],
 }
+CHECK: dict[str, Any] = {
+    "code": "women",
+    "label": {"ru": "Женщин не больше", "en": "No more women"},
+    "left": "women",
+    "sign": "<=",
+    "right": "members",
+}
 
 
 @pytest.fixture
@@ -41,8 +48,9 @@ def test_the_packaged_forms_are_sound_and_have_the_rows_of_the_paper_report(pack
         values = {row.value for row in form.rows}
         assert values >= {"members", "youth", "women", "coverage_working", "coverage_students"}
         assert values >= {"joined", "left", "expelled"}
-        staff = next(row for row in form.rows if row.label.en == "Pedagogical staff")
-        assert staff.declared
+        assert values >= {"pedagogical", "transferred_in", "transferred_out", "committee_members", "audit_members"}
+        assert values >= {"chairs_women", "chairs_youth", "chairs_released", "employed", "students"}
+        assert {check.code for check in form.checks} >= {"categories", "women", "coverage", "students"}
 
 
 def test_a_primary_report_is_as_of_1_january_and_due_by_5_january(packaged: FormBook) -> None:
@@ -82,6 +90,9 @@ def test_a_run_makes_the_newest_versions_that_belong_to_the_day() -> None:
         {"rows": [{**SOUND["rows"][0], "value": "membres"}]},
         {"rows": [{**SOUND["rows"][0], "value": "members +"}]},
         {"rows": [{**SOUND["rows"][0], "declared": True}]},
+        {"checks": [{**CHECK, "left": "membres"}]},
+        {"checks": [{**CHECK, "sign": "!="}]},
+        {"checks": [CHECK, CHECK]},
         {"rows": [{"code": "1", "label": {"ru": "Члены", "en": "Members"}}]},
         {"titel": "a slip"},
     ],

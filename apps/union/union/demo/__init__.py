@@ -7,15 +7,17 @@ import signal
 import time
 from dataclasses import asdict
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
+import sqlalchemy as sa
 import typer
 
 from common.db import Database
 from local_stack import Stack
 from union import output, platform, stack
-from union.demo import benefits, bonus, importing, privacy, proof, summary, year
+from union.demo import benefits, bonus, importing, privacy, proof, reporting, summary, year
 from union.demo.clients import SERVICES, Apis
 from union.demo.progress import Stage
 
@@ -98,7 +100,7 @@ async def _whole_year(
     before = proof.Meters()
     begun = time.perf_counter()
     with stage.step("play the year: consents, joining, transfers, changes, leaving"):
-        played = await year.play(apis, dice, stage)
+        played = await year.play(apis, dice, stage, partial(_pass_deadline, database))
     await _quiet()
     with stage.step("cards: plastic batch, lost card, QR codes offline"):
         keys = platform.local_stack().data_dir / "keys"
@@ -109,8 +111,8 @@ async def _whole_year(
     await _quiet()
     seconds = time.perf_counter() - begun
     after = proof.Meters()
-    with stage.step("reports as of 1 January"):
-        run, workbook = await benefits.form_reports(apis, played, out)
+    with stage.step("reports as of 1 January: formed, signed, accepted, locked"):
+        filed = await reporting.file_reports(apis, played, out, stage)
     await _quiet()
     sent = after.total("outbox_published_total") - before.total("outbox_published_total")
     facts["year"] = {
@@ -123,13 +125,22 @@ async def _whole_year(
         "events_per_second": round(sent / seconds, 1),
     }
     facts["cards_played"] = asdict(cards)
-    facts["reports_formed"] = run["formed"]
-    facts["workbook"] = str(workbook)
+    facts["reports_formed"] = filed["formed"]
+    facts["reports_filed"] = {name: filed[name] for name in ("signed", "accept", "lock")}
+    facts["completeness"] = await reporting.completeness(apis, played.region, filed["signed"])
+    facts["workbook"] = filed["workbook"]
     facts["latency_seconds"] = {
         f"p{round(share * 100)}": round(proof.quantile(share, after.buckets(), before.buckets()), 4)
         for share in (0.5, 0.99)
     }
     return facts
+
+
+async def _pass_deadline(database: Database, transfer_id: str) -> None:
+    """Time passes by data."""
+    async with database.sessions.begin() as session:
+        overdue = sa.text("update transfer set deadline = current_date - 1 where transfer_id = :id")
+        await session.execute(overdue, {"id": transfer_id})
 
 
 def _dice(seed: int) -> random.Random:
@@ -155,6 +166,15 @@ async def _prove(
         "log_lines": scanner.lines,
         "planted_are_found": scanner.finds_what_is_planted(),
     }
+    filed = facts["reports_filed"]
+    found.append(
+        proof.Check(
+            "reports signed = accepted = locked, as the cockpit says",
+            0 < filed["signed"] == filed["accept"] == filed["lock"]
+            and any(line["locked"] == filed["lock"] for line in facts["completeness"]),
+            f"{filed['signed']} of {facts['reports_formed']} formed",
+        )
+    )
     cards, share = facts["cards_played"], (facts["import"]["expected"] or {"share": 1.0})["share"]
     latency = facts["latency_seconds"]
     found += [
@@ -193,6 +213,7 @@ async def _prove(
     facts["checks"] = [asdict(check) for check in found]
     importing.show(facts["import"], out / "annotated")
     summary.show(facts["headline"])
+    reporting.show(facts["completeness"])
     output.table(
         "The proof", ["check", "holds", "figure"], [[c.name, "yes" if c.holds else "NO", c.figure] for c in found]
     )

@@ -15,7 +15,7 @@ from cards.devices import Device
 from union.demo import plastic
 from union.demo.clients import Apis, in_parallel
 from union.demo.progress import Stage
-from union.demo.year import YEAR, Played
+from union.demo.year import Played
 from union_card_verifier import Bundle, KeySet, StatusList, verify
 
 GREEN, RED = EXIT_CODES["green"], EXIT_CODES["red"]
@@ -162,16 +162,3 @@ def _verify_all(codes: Sequence[str], keys: Path, statuses: Path) -> int:
 def _verify_by_command(code: str, keys: Path, statuses: Path) -> int:
     command = [sys.executable, "-m", "union", "card", "verify", code, "--jwks", str(keys)]
     return subprocess.run([*command, "--status-list", str(statuses)], capture_output=True, check=False).returncode
-
-
-async def form_reports(apis: Apis, played: Played, out: Path) -> tuple[dict[str, Any], Path]:
-    """The yearly reports as of 1 January, and the regional one as a workbook."""
-    staff = apis.bearer("regional_staff", organisation_id=played.region)
-    run = await apis.post("reports", "/v1/report-runs", staff, {"as_of": f"{YEAR + 1}-01-01"})
-    [report] = await apis.pages(
-        "reports", "/v1/reports", staff, level="regional", organisation_id=played.region, as_of=f"{YEAR + 1}-01-01"
-    )
-    workbook = await apis.send("reports", "GET", f"/v1/reports/{report['report_id']}/xlsx", staff)
-    target = out / f"regional-{YEAR + 1}-01-01.xlsx"
-    target.write_bytes(workbook.content)
-    return run, target

@@ -44,12 +44,12 @@ class Apis:
                 await client.aclose()
 
     def bearer(self, role: str, **claims: str) -> dict[str, str]:
-        """An Authorization header; `claims` may be organisation_id, member_id, partner."""
+        """Who calls, and why; `claims` may be organisation_id, member_id, partner."""
         key = (role, *sorted(claims.items()))
         if key not in self._tokens:
             subject = ":".join([role, *(value for _, value in sorted(claims.items()))])
             self._tokens[key] = self.issuer.mint(subject, [role], **claims)  # type: ignore[arg-type]
-        return {"Authorization": f"Bearer {self._tokens[key]}"}
+        return {"Authorization": f"Bearer {self._tokens[key]}", "X-Purpose": "membership_records"}
 
     async def send(
         self,

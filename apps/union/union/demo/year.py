@@ -2,17 +2,23 @@
 
 import random
 from collections import defaultdict
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from union.demo.clients import Apis, in_parallel
+from union.demo.clients import Apis, Refused, in_parallel
 from union.demo.people import applicant
 from union.demo.progress import Stage
 
 YEAR = 2021
 CARD_SHARE, BONUS_SHARE = 0.12, 0.015
 """Shares of the members who consent in the year; the union as a whole reached 35 % and 7 % in several."""
+
+
+PassDeadline = Callable[[str], Awaitable[None]]
+"""Lets the deadline of a transfer, by its id, lie in the past: the play does not wait for thirty days."""
 
 
 @dataclass
@@ -29,6 +35,9 @@ class Played:
     changed: int = 0
     left: int = 0
     expelled: int = 0
+    reinstated: int = 0
+    elected: int = 0
+    escalated: int = 0
 
 
 def day(dice: random.Random, first_month: int = 1, last_month: int = 12) -> str:
@@ -37,7 +46,16 @@ def day(dice: random.Random, first_month: int = 1, last_month: int = 12) -> str:
     return (start + timedelta(days=dice.randrange((end - start).days))).isoformat()
 
 
-async def play(apis: Apis, dice: random.Random, stage: Stage) -> Played:
+def terms(today: date) -> list[tuple[date, date]]:
+    """Terms of office of five years, one after another, from the year's February until one holds today."""
+    found = [(date(YEAR, 2, 1), date(YEAR + 5, 1, 31))]
+    while found[-1][1] < today:
+        begins = found[-1][1] + timedelta(days=1)
+        found.append((begins, date(begins.year + 5, 1, 31)))
+    return found
+
+
+async def play(apis: Apis, dice: random.Random, stage: Stage, pass_deadline: PassDeadline) -> Played:
     """Joining, consents, transfers, changes, leaving: every person acts with a token of their own."""
     federal = apis.bearer("federal_staff")
     [region] = await apis.pages("registry", "/v1/organisations", federal, kind="regional")
@@ -54,10 +72,29 @@ async def play(apis: Apis, dice: random.Random, stage: Stage) -> Played:
         by_organisation[member["organisation_id"]].append(member)
     homes = [p["organisation_id"] for p in primaries if by_organisation[p["organisation_id"]]]
     played = Played(region["organisation_id"])
+    chairs = {home: by_organisation[home][0]["member_id"] for home in homes}
+    members = [member for member in members if member["member_id"] not in chairs.values()]
     dice.shuffle(members)
 
+    # --- elections: what staff of a primary do below, they do by the term of office that they have today ------
+    async def elect(home: str) -> None:
+        for begins, ends in terms(datetime.now(UTC).date()):
+            election = {
+                "member_id": chairs[home],
+                "office": "chair",
+                "starts_on": begins.isoformat(),
+                "ends_on": ends.isoformat(),
+                "protocol_number": f"{begins.year}-1",
+                "protocol_on": begins.isoformat(),
+            }
+            await apis.post("registry", f"/v1/organisations/{home}/offices", region_staff, election)
+            played.elected += 1
+
+    with stage.bar("elections", len(homes)) as done:
+        await in_parallel(homes, elect, done=done)
+
     def chair(organisation: str) -> dict[str, str]:
-        return apis.bearer("primary_staff", organisation_id=organisation)
+        return apis.bearer("primary_staff", organisation_id=organisation, member_id=chairs[organisation])
 
     # --- consents -----------------------------------------------------------------------------------------
     agreeing = members[: int(len(members) * CARD_SHARE)]
@@ -87,7 +124,8 @@ async def play(apis: Apis, dice: random.Random, stage: Stage) -> Played:
         receipt = await apis.post(
             "registry",
             "/v1/applications",
-            None,
+            # Each from an address of their own, as a proxy would say: one address may send 20 a minute.
+            {"X-Forwarded-For": f"10.0.{number // 250}.{number % 250 + 1}"},
             {**person, "organisation_id": home, "consents": consents, "check_off": True, "effective_on": joins_on},
         )
         path = f"/v1/applications/{receipt['application_id']}"
@@ -98,7 +136,11 @@ async def play(apis: Apis, dice: random.Random, stage: Stage) -> Played:
             decision = {"protocol_number": f"{number + 1}", "effective_on": joins_on}
             admitted = await apis.post("registry", f"{path}/admit", chair(home), decision)
             played.admitted.append(admitted["member_id"])
-        progress = await apis.get("registry", f"/v1/applications/status/{receipt['follow_code']}", {})
+        code = {
+            "X-Follow-Code": receipt["follow_code"],
+            "X-Forwarded-For": f"10.0.{number // 250}.{number % 250 + 1}",
+        }
+        progress = await apis.get("registry", "/v1/public/application", code)
         assert progress["status"] in ("admitted", "declined")
 
     with stage.bar("applications", 96) as done:
@@ -119,7 +161,15 @@ async def play(apis: Apis, dice: random.Random, stage: Stage) -> Played:
             {"member_id": member["member_id"], "to_organisation_id": target, "effective_on": on},
         )
         path = f"/v1/transfers/{released['transfer_id']}"
-        if number % 6 == 5:
+        if number == 0:
+            await pass_deadline(released["transfer_id"])
+            with suppress(Refused):
+                await apis.post("registry", f"{path}/accept", chair(target), {"effective_on": on})
+                raise AssertionError("A transfer past its deadline was accepted below the region.")
+            await apis.post("registry", f"{path}/accept", region_staff, {"effective_on": on})
+            played.escalated += 1
+            played.transferred += 1
+        elif number % 6 == 5:
             await apis.post("registry", f"{path}/refuse", chair(target), {"reason": "Нет ставки"})
             played.transfers_refused += 1
         else:
@@ -139,9 +189,18 @@ async def play(apis: Apis, dice: random.Random, stage: Stage) -> Played:
         member = next(others)
         path = f"/v1/members/{member['member_id']}"
         if number % 10 == 9:
-            reason = {"reason": "Нарушение Устава", "effective_on": day(dice, 4, 12)}
-            await apis.post("registry", f"{path}/expel", chair(member["organisation_id"]), reason)
+            auth = chair(member["organisation_id"])
+            reason = {
+                "reason": "Нарушение Устава",
+                "protocol_number": f"{number}",
+                "effective_on": day(dice, 4, 12),
+            }
+            await apis.post("registry", f"{path}/expel", auth, reason)
             played.expelled += 1
+            if number == 9:
+                annulled = {**reason, "reason": "Исключение отменено", "protocol_number": "1-к"}
+                await apis.post("registry", f"{path}/reinstate", region_staff, annulled)
+                played.reinstated += 1
         else:
             auth = apis.bearer("member", member_id=member["member_id"])
             await apis.post("registry", f"{path}/leave", auth, {"effective_on": day(dice, 4, 12)})

@@ -195,10 +195,7 @@ class MemberErased(MemberEvent):
 
 
 class MemberRetracted(MemberEvent):
-    """The record was entered by mistake (a wrong register was imported): it counts on no day at all.
-
-    `left_on` and `effective_on` are its first day.
-    """
+    """The record was entered by mistake: it counts on no day; `left_on` and `effective_on` are its first day."""
 
     event_type: ClassVar[str] = "registry.member_retracted.v1"
 

@@ -3,11 +3,14 @@
 from datetime import UTC, date, datetime
 from typing import Annotated
 
-from fastapi import Depends, Header, Query
+from fastapi import Depends, Header, Query, Request
 from pydantic import AwareDatetime
 
-from common.auth import STAFF, Principal, Role, require
+from common.auth import STAFF, Principal, Role, optional_principal, require
+from common.persons import ReadingPurpose
 from registry import rules
+from registry.config import RegistrySettings
+from registry.errors import PurposeRequired
 from registry.queries.moments import Moment
 
 TREE_STAFF = (Role.FEDERAL_STAFF, Role.REGIONAL_STAFF, Role.TERRITORIAL_STAFF)
@@ -20,10 +23,34 @@ StaffOrMember = Annotated[Principal, Depends(require(*STAFF, Role.MEMBER))]
 Reader = Annotated[Principal, Depends(require(*READERS))]
 ReaderOrMember = Annotated[Principal, Depends(require(*READERS, Role.MEMBER))]
 
-Purpose = Annotated[
-    str | None,
-    Header(alias="X-Purpose", max_length=200, description="Why personal data are read; kept with the access."),
-]
+
+async def purpose_of_reading(
+    principal: Annotated[Principal | None, Depends(optional_principal)],
+    purpose: Annotated[
+        ReadingPurpose | None,
+        Header(
+            alias="X-Purpose",
+            description="Why personal data are read; kept with the access. Staff and apps must say it.",
+        ),
+    ] = None,
+) -> str | None:
+    """Members read their own without a reason, auditors read nobody's."""
+    if purpose is None and principal is not None and principal.roles & _MUST_SAY:
+        raise PurposeRequired
+    return purpose
+
+
+_MUST_SAY = {*STAFF, Role.INTERNAL_APP}
+Purpose = Annotated[str | None, Depends(purpose_of_reading)]
+
+
+def business_day(request: Request, principal: Principal, day: date | None, now: datetime) -> date:
+    """`effective_on` or today. Region and centre alone may record what is older than `backdating_days`."""
+    settings: RegistrySettings = request.app.state.settings
+    if not principal.roles & {Role.FEDERAL_STAFF, Role.REGIONAL_STAFF}:
+        rules.check_backdating(day or now.date(), now.date(), settings.backdating_days)
+    return day or now.date()
+
 
 KnownAt = Annotated[
     AwareDatetime | None,

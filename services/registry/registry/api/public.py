@@ -3,39 +3,66 @@
 import secrets
 from datetime import UTC, datetime
 from typing import Annotated
+from uuid import UUID
 
-from fastapi import Path, Query, Response
-from pydantic import StringConstraints
+from fastapi import Depends, Header, Query, Request, Response
 from uuid_utils.compat import uuid7
 
 from common import app
+from common.events.registry import InstitutionType
 from common.http import Page, PageDep, ReadSessionDep, SessionDep, etag
+from common.limits import limited
 from common.types import Line
 from registry import rules
 from registry.commands import applications as commands
 from registry.commands.audit import record_access
+from registry.config import RegistrySettings
 from registry.consent_texts import TEXTS
 from registry.models import Person
 from registry.queries import organisations, people
-from registry.schemas.organisations import OrganisationChoice
+from registry.schemas import people as bodies
+from registry.schemas.organisations import OrganisationChoice, Region
 from registry.schemas.people import (
     ApplicationProgress,
     ApplicationReceipt,
     ApplicationRequest,
     ConsentTextView,
+    FollowRequest,
+    WithdrawnApplication,
 )
 
 router = app.router(tags=["public"])
 
-FollowCode = Annotated[str, StringConstraints(min_length=22, max_length=22, pattern=r"^[\w\-]+$"), Path()]
+FollowCode = Annotated[
+    bodies.FollowCode,
+    Header(
+        alias="X-Follow-Code",
+        description="The code of the receipt: never in an address, which proxies note.",
+    ),
+]
+_FOLLOW = Depends(limited("follow_codes", times=30, seconds=60))
+_SEARCH = Depends(limited("public_search", times=120, seconds=60))
 
 
-@router.get("/public/organisations")
+@router.get("/public/regions", dependencies=[_SEARCH])
+async def list_regions(session: ReadSessionDep, page: PageDep) -> Page[Region]:
+    """The regional organisations: where the search for one's own begins."""
+    rows, cursor = await organisations.regions(session, page)
+    return Page(items=[Region.model_validate(row) for row in rows], next_cursor=cursor)
+
+
+@router.get("/public/organisations", dependencies=[_SEARCH])
 async def find_organisations(
-    session: ReadSessionDep, page: PageDep, q: Annotated[Line, Query(min_length=2)]
+    session: ReadSessionDep,
+    page: PageDep,
+    q: Annotated[Line | None, Query(min_length=2, description="Words of the name")] = None,
+    region_id: UUID | None = None,
+    institution_type: InstitutionType | None = None,
 ) -> Page[OrganisationChoice]:
-    """Active organisations that take members, by words of the name."""
-    rows, cursor = await organisations.applicants_choice(session, q, page)
+    """Active organisations that take members: by region, by words of the name, by the kind of institution."""
+    rows, cursor = await organisations.applicants_choice(
+        session, page, text=q, region_id=region_id, institution_type=institution_type
+    )
     return Page(items=[OrganisationChoice.model_validate(row) for row in rows], next_cursor=cursor)
 
 
@@ -45,10 +72,20 @@ async def read_consent_texts() -> list[ConsentTextView]:
     return [ConsentTextView.model_validate(text) for text in TEXTS.values()]
 
 
-@router.post("/applications", status_code=201)
-async def apply(body: ApplicationRequest, response: Response, session: SessionDep) -> ApplicationReceipt:
-    """Apply to join. The answer is the same whether or not the person is known already."""
+@router.post(
+    "/applications",
+    status_code=201,
+    dependencies=[Depends(limited("applications", times=20, seconds=60))],
+)
+async def apply(
+    body: ApplicationRequest, request: Request, response: Response, session: SessionDep
+) -> ApplicationReceipt:
+    """Apply to join. The answer is the same whether or not the person is known already.
+
+    The same application sent again, with whatever key, is one application; each answer's follow code leads to it.
+    """
     now = datetime.now(UTC)
+    settings: RegistrySettings = request.app.state.settings
     person = Person(
         person_id=uuid7(),
         last_name=body.last_name,
@@ -71,6 +108,7 @@ async def apply(body: ApplicationRequest, response: Response, session: SessionDe
         check_off=body.check_off,
         wished_on=body.effective_on or now.date(),
         follow_code=follow_code,
+        decision_days=settings.decision_days,
         now=now,
     )
     record_access(session, "applicant", "apply", "application", [application.application_id], None, now)
@@ -80,7 +118,16 @@ async def apply(body: ApplicationRequest, response: Response, session: SessionDe
     )
 
 
-@router.get("/applications/status/{follow_code}")
+@router.get("/public/application", dependencies=[_FOLLOW])
 async def follow_application(follow_code: FollowCode, session: ReadSessionDep) -> ApplicationProgress:
-    """How far the application is; no personal data."""
+    """How far the application of a follow code is; no personal data."""
     return ApplicationProgress.model_validate(await people.followed_application(session, follow_code))
+
+
+@router.post("/public/application/withdraw", dependencies=[_FOLLOW])
+async def withdraw_application(body: FollowRequest, session: SessionDep) -> WithdrawnApplication:
+    """Take the application back, as long as it is not decided."""
+    now = datetime.now(UTC)
+    application = await commands.withdraw_application(session, body.follow_code, now)
+    record_access(session, "applicant", "withdraw", "application", [application.application_id], None, now)
+    return WithdrawnApplication(status="withdrawn")

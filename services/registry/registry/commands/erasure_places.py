@@ -43,6 +43,21 @@ PLACES: tuple[Place, ...] = (
         " where application_id = any(:applications)",
     ),
     Place(
+        "follow_code",
+        "дополнительные коды отслеживания",
+        "delete from follow_code where application_id = any(:applications)",
+    ),
+    Place(
+        "member_decision",
+        "протоколы и пояснения к решениям о члене Профсоюза",
+        "update member_decision set reason = null, protocol_number = null where member_id = any(:members)",
+    ),
+    Place(
+        "office_term",
+        "протоколы выборов и пояснения к окончанию полномочий",
+        "update office_term set ended_because = null, protocol_number = '—' where member_id = any(:members)",
+    ),
+    Place(
         "consent",
         "действие согласий",
         "update consent set withdrawn_at = now() where member_id = any(:members) and withdrawn_at is null",

@@ -11,6 +11,18 @@ from registry.models import Membership, Organisation, Table
 
 Row = TypeVar("Row", bound=Table)
 
+# Upwards from the organisation: is `above` the organisation itself or one above it?
+_WITHIN = sa.text(
+    """
+    with recursive up(organisation_id) as (
+        select cast(:organisation as uuid)
+        union
+        select organisation.parent_id from up join organisation using (organisation_id)
+    )
+    select exists (select from up where organisation_id = :above)
+    """
+).bindparams(sa.bindparam("organisation", type_=sa.Uuid), sa.bindparam("above", type_=sa.Uuid))
+
 _TREE_LOCK = 0x74726565
 _PERSON_LOCK = 0x70657273
 """First halves of advisory locks' keys."""
@@ -51,6 +63,11 @@ async def open_stay(session: AsyncSession, member_id: UUID) -> Membership:
     """The member's present stay. The member's row is locked by the caller."""
     statement = sa.select(Membership).where(_is(Membership.member_id, member_id), _none(Membership.to_on))
     return (await session.scalars(statement)).one()
+
+
+async def is_within(session: AsyncSession, organisation_id: UUID, above: UUID) -> bool:
+    """The organisation is `above` or stands somewhere below it."""
+    return bool(await session.scalar(_WITHIN, {"organisation": organisation_id, "above": above}))
 
 
 def _is(column: Any, value: Any) -> sa.ColumnElement[bool]:

@@ -1,6 +1,7 @@
 """A membership begins, changes and ends."""
 
-from datetime import date, datetime
+from collections.abc import Mapping
+from datetime import date, datetime, timedelta
 from typing import Any, Literal
 from uuid import UUID
 
@@ -20,30 +21,67 @@ from common.events.registry import (
 from registry import errors, rules
 from registry.commands.history import publish_members
 from registry.commands.loading import locked, open_stay
-from registry.models import Consent, Member, Membership, Person
+from registry.commands.offices import end_offices_of
+from registry.models import Consent, Member, MemberDecision, Membership, Person
+from registry.models.offices import Decision
 
 
 async def change_member(
     session: AsyncSession,
     member_id: UUID,
     category: str | None,
-    contacts: dict[str, str | None],
+    contacts: Mapping[str, str | None],
     effective_on: date,
     now: datetime,
+    *,
+    pedagogical: bool | None = None,
+    corrections: Mapping[str, Any] | None = None,
+    reason: str | None = None,
 ) -> Member:
-    """Change the category (None: it stays) and the contacts given: phone, email."""
+    """Change the category and whether it is teaching staff (None: it stays), and the contacts given: phone, email.
+
+    `corrections` may hold last_name, first_name, patronymic, birth_date and sex: what was wrong from the first day,
+    with its `reason`.
+    """
     member = await locked(session, Member, member_id)
     rules.check_in_force(member)
     rules.check_date(effective_on, "effective_on", now.date(), member.joined_on)
-    if contacts:
+    before = member.public_state(effective_on, [])
+    if contacts or corrections:
         person = await locked(session, Person, member.person_id)
         for field, value in contacts.items():
             setattr(person, field, value)
-    member.version += 1
-    if category is not None and category != member.category:
+        if corrections:
+            await _correct(session, person, member, corrections, reason, effective_on, now)
+    if category is not None:
         member.category = category
+    if pedagogical is not None:
+        member.pedagogical = pedagogical
+    changed = member.public_state(effective_on, []) != before
+    member.version += 1
+    if changed:
         await publish_member(session, MemberChanged, member, effective_on)
     return member
+
+
+async def _correct(
+    session: AsyncSession,
+    person: Person,
+    member: Member,
+    corrections: Mapping[str, Any],
+    reason: str | None,
+    effective_on: date,
+    now: datetime,
+) -> None:
+    if reason is None:
+        raise errors.ReasonRequired
+    for field, value in corrections.items():
+        setattr(person, field, value)
+    rules.check_date(person.birth_date, "birth_date", now.date())
+    rules.check_age(person.birth_date, member.joined_on)
+    person.match_key = rules.match_key(person.last_name, person.first_name, person.patronymic, person.birth_date)
+    member.sex, member.birth_year = person.sex, person.birth_date.year
+    record_decision(session, member, "corrected", effective_on, now, reason=reason)
 
 
 async def end_membership(
@@ -53,8 +91,11 @@ async def end_membership(
     reason: str | None,
     effective_on: date,
     now: datetime,
+    *,
+    protocol_number: str | None = None,
+    protocol_on: date | None = None,
 ) -> Member:
-    """Leaving is free and at once. `reason` is the protocol's, for an expulsion."""
+    """Leaving is free and at once; an expulsion has the committee's protocol and reason. Offices end with it."""
     member = await locked(session, Member, member_id)
     rules.check_in_force(member)
     stay = await open_stay(session, member_id)
@@ -66,6 +107,12 @@ async def end_membership(
         ),
         {"day": effective_on, "member": member_id},
     )
+    await end_offices_of(session, member_id, effective_on - timedelta(days=1), "membership_ended")
+    if how == "expelled":
+        rules.check_date(protocol_on or effective_on, "protocol_on", now.date())
+        record_decision(
+            session, member, "expelled", effective_on, now, protocol_number, protocol_on or effective_on, reason
+        )
     end_stay(stay, effective_on, how, reason)
     member.status, member.left_on, member.version = how, effective_on, member.version + 1
     await publish_member(session, MemberLeft if how == "left" else MemberExpelled, member, effective_on)
@@ -115,6 +162,31 @@ def consent_of(
         text_hash=text_hash,
         channel=channel,
         given_at=now,
+    )
+
+
+def record_decision(
+    session: AsyncSession,
+    member: Member,
+    kind: Decision,
+    effective_on: date,
+    now: datetime,
+    protocol_number: str | None = None,
+    protocol_on: date | None = None,
+    reason: str | None = None,
+) -> None:
+    """Keep on which paper it was decided."""
+    session.add(
+        MemberDecision(
+            decision_id=uuid7(),
+            member_id=member.member_id,
+            kind=kind,
+            effective_on=effective_on,
+            recorded_at=now,
+            protocol_number=protocol_number,
+            protocol_on=protocol_on,
+            reason=reason,
+        )
     )
 
 

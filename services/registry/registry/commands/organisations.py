@@ -1,7 +1,7 @@
 """The tree of organisations changes."""
 
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -24,6 +24,7 @@ from common.outbox import publish
 from registry import errors, rules
 from registry.commands.effects import Change, Effects
 from registry.commands.loading import lock_tree, locked
+from registry.commands.offices import end_offices_at
 from registry.commands.timeline import change_from
 from registry.models import Organisation
 
@@ -165,6 +166,7 @@ async def close_organisation(
     await check_unused(session, organisation_id, effective_on)
     changes = {"status": "closed", "successor_ids": list(successor_ids)}
     _note(effects, await change_from(session, organisation, event, changes, effective_on, reason))
+    await end_offices_at(session, organisation_id, effective_on - timedelta(days=1), "organisation_closed")
     return organisation
 
 

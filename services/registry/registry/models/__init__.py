@@ -6,8 +6,9 @@ from registry.models.base import Table
 from registry.models.duplicates import Duplicate, MemberMerge
 from registry.models.history import MemberPeriod
 from registry.models.imports import ImportBatch, ImportBatchFile, ImportFile, ImportMapping, ImportRow
-from registry.models.joining import Application, Consent, Transfer
+from registry.models.joining import Application, Consent, FollowCode, Transfer
 from registry.models.members import Member, Membership, Person
+from registry.models.offices import MemberDecision, OfficeTerm
 from registry.models.operations import HeadCount, OperationMember, OrganisationOperation
 from registry.models.organisations import Organisation, OrganisationPeriod
 from registry.models.privacy import Erasure, ReadingAlarm
@@ -22,6 +23,7 @@ __all__ = [
     "Consent",
     "Duplicate",
     "Erasure",
+    "FollowCode",
     "HeadCount",
     "ImportBatch",
     "ImportBatchFile",
@@ -29,9 +31,11 @@ __all__ = [
     "ImportMapping",
     "ImportRow",
     "Member",
+    "MemberDecision",
     "MemberMerge",
     "MemberPeriod",
     "Membership",
+    "OfficeTerm",
     "OperationMember",
     "Organisation",
     "OrganisationOperation",

@@ -72,18 +72,38 @@ async def organisation(
 
 
 async def applicants_choice(
-    session: AsyncSession, text: str, page: PageParams
+    session: AsyncSession,
+    page: PageParams,
+    *,
+    text: str | None,
+    region_id: UUID | None,
+    institution_type: str | None,
 ) -> tuple[list[sa.Row[Any]], str | None]:
-    """Organisations that take members, for people without a token: id, name, parent's name."""
+    """Organisations that take members, for people without a token: id, name, institution's type, parent's name."""
     parent: Any = aliased(Organisation)
     statement = (
-        sa.select(col(Organisation.organisation_id), col(Organisation.name), parent.name.label("parent_name"))
-        .join(parent, parent.organisation_id == col(Organisation.parent_id))
-        .where(
-            col(Organisation.status) == "active",
-            col(Organisation.kind).in_(rules.MEMBER_KINDS),
-            found_by(col(Organisation.search_name), text),
+        sa.select(
+            col(Organisation.organisation_id),
+            col(Organisation.name),
+            col(Organisation.institution_type),
+            parent.name.label("parent_name"),
         )
+        .join(parent, parent.organisation_id == col(Organisation.parent_id))
+        .where(col(Organisation.status) == "active", col(Organisation.kind).in_(rules.MEMBER_KINDS))
+    )
+    if text is not None:
+        statement = statement.where(found_by(col(Organisation.search_name), text))
+    if region_id is not None:
+        statement = statement.where(col(Organisation.organisation_id).in_(subtree(region_id, Organisation)))
+    if institution_type is not None:
+        statement = statement.where(col(Organisation.institution_type) == institution_type)
+    return await paginate(session, statement, Organisation.organisation_id, page)
+
+
+async def regions(session: AsyncSession, page: PageParams) -> tuple[list[sa.Row[Any]], str | None]:
+    """The regional organisations that are active: id and name."""
+    statement = sa.select(col(Organisation.organisation_id), col(Organisation.name)).where(
+        col(Organisation.kind) == "regional", col(Organisation.status) == "active"
     )
     return await paginate(session, statement, Organisation.organisation_id, page)
 

@@ -2,18 +2,20 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
 from sqlmodel import col
 
 from common.auth import Principal
 from common.errors import NotFound
 from common.http import PageParams, paginate
 from registry import rules
-from registry.models import Application, Consent, Member, Organisation, Person, Transfer
+from registry.models import Application, Consent, Member, Membership, Organisation, Person, Transfer
 from registry.queries import reach
 
 Rows = sa.Select[*tuple[Any, ...]]
@@ -30,10 +32,11 @@ class MemberRecord:
 
 @dataclass(frozen=True)
 class ApplicationRecord:
-    """An application with the applicant, if the caller may read names."""
+    """An application with the applicant and what is known of the name, if the caller may read names."""
 
     application: Application
     person: Person | None
+    known_as: str | None
 
 
 @dataclass(frozen=True)
@@ -88,28 +91,62 @@ async def member(session: AsyncSession, principal: Principal, member_id: UUID) -
 
 
 def _applications(principal: Principal) -> Rows:
+    known = aliased(Person, name="known")
+    another = aliased(Application, name="another")
+    of_the_name = sa.and_(
+        col(known.match_key) == col(Person.match_key),
+        col(known.person_id) != col(Person.person_id),
+        col(known.kept_for_undo).is_(False),
+    )
+
+    def exists(table: Any, condition: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:
+        joined = sa.select(1).select_from(sa.join(known, table, table.person_id == known.person_id))
+        return joined.where(of_the_name, condition).correlate(Person).exists()
+
+    known_as = sa.case(
+        (exists(Member, col(Member.status) == "member"), "member"),
+        (exists(Member, col(Member.status).in_(("left", "expelled"))), "former_member"),
+        (exists(another, col(another.status) == "submitted"), "applicant"),
+        else_=None,
+    )
     return (
-        sa.select(col(Application.application_id), Application, Person)
+        sa.select(col(Application.application_id), Application, Person, known_as.label("known_as"))
         .join(Person, col(Person.person_id) == col(Application.person_id))
         .where(reach.organisations(principal, Application.organisation_id))
     )
+
+
+def _application_record(principal: Principal, row: Any) -> ApplicationRecord:
+    if not reach.sees_name(principal):
+        return ApplicationRecord(row.Application, None, None)
+    return ApplicationRecord(row.Application, row.Person, row.known_as)
 
 
 async def applications(
     session: AsyncSession,
     principal: Principal,
     page: PageParams,
+    *,
     organisation_id: UUID | None,
     status: str | None,
+    attention: str | None,
 ) -> tuple[list[ApplicationRecord], str | None]:
+    """`attention`: those that wait and were marked near their deadline, or that went to an organisation above."""
     statement = _applications(principal)
     if organisation_id is not None:
         statement = statement.where(col(Application.organisation_id) == organisation_id)
     if status is not None:
         statement = statement.where(col(Application.status) == status)
+    if attention is not None:
+        statement = statement.where(col(Application.status) == "submitted")
+    if attention == "reminded":
+        statement = statement.where(col(Application.reminded_at).is_not(None))
+    if attention == "escalated":
+        statement = statement.where(
+            col(Application.escalated_to).is_not(None), reach.organisations(principal, Application.escalated_to)
+        )
     rows, cursor = await paginate(session, statement, Application.application_id, page)
-    seen = reach.sees_name(principal)
-    return [ApplicationRecord(row.Application, row.Person if seen else None) for row in rows], cursor
+    return [_application_record(principal, row) for row in rows], cursor
 
 
 async def application(session: AsyncSession, principal: Principal, application_id: UUID) -> ApplicationRecord:
@@ -118,12 +155,13 @@ async def application(session: AsyncSession, principal: Principal, application_i
     row = (await session.execute(statement)).one_or_none()
     if row is None:
         raise NotFound("application", application_id)
-    return ApplicationRecord(row.Application, row.Person if reach.sees_name(principal) else None)
+    return _application_record(principal, row)
 
 
 async def followed_application(session: AsyncSession, follow_code: str) -> Application:
     """The application of a follow code, which is the applicant's only key. Raises NotFound."""
-    statement = sa.select(Application).where(col(Application.follow_hash) == rules.follow_hash(follow_code))
+    key = Application.of_code(rules.follow_hash(follow_code))
+    statement = sa.select(Application).where(col(Application.application_id).in_(key))
     application = await session.scalar(statement)
     if application is None:
         raise NotFound("application", "with this code")
@@ -136,8 +174,12 @@ async def transfers(
     page: PageParams,
     status: str | None,
     member_id: UUID | None,
+    escalated: bool,
 ) -> tuple[list[TransferRecord], str | None]:
-    """Both ends see who moves: the receiving one decides about a person, not about an id."""
+    """Both ends see who moves: the receiving one decides about a person, not about an id.
+
+    `escalated`: only those that wait for the decision of the caller's organisation or one below it.
+    """
     statement = (
         sa.select(col(Transfer.transfer_id), Transfer, Person)
         .join(Member, col(Member.member_id) == col(Transfer.member_id))
@@ -148,11 +190,24 @@ async def transfers(
         statement = statement.where(col(Transfer.status) == status)
     if member_id is not None:
         statement = statement.where(col(Transfer.member_id) == member_id)
+    if escalated:
+        statement = statement.where(
+            col(Transfer.status) == "released",
+            col(Transfer.escalated_to).is_not(None),
+            reach.organisations(principal, Transfer.escalated_to),
+        )
     rows, cursor = await paginate(session, statement, Transfer.transfer_id, page)
     return [
         TransferRecord(row.Transfer, row.Person if reach.sees_name(principal, row.Transfer.member_id) else None)
         for row in rows
     ], cursor
+
+
+async def stays(session: AsyncSession, member_id: UUID) -> list[tuple[date, date | None]]:
+    """The member's stays: from, and the first day without, null while still there."""
+    statement = sa.select(col(Membership.from_on), col(Membership.to_on))
+    rows = await session.execute(statement.where(col(Membership.member_id) == member_id))
+    return [(row.from_on, row.to_on) for row in rows]
 
 
 async def headline(session: AsyncSession, principal: Principal) -> dict[str, Any]:

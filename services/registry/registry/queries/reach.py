@@ -9,7 +9,8 @@ from sqlmodel import col
 
 from common.auth import STAFF, Principal, Role, in_scope
 from common.errors import NotFound
-from registry.models import Application, Member, Organisation, Transfer
+from registry import errors_offices, rules
+from registry.models import Application, Member, OfficeTerm, Organisation, Transfer
 
 _READERS_OF_NAMES = frozenset({*STAFF, Role.INTERNAL_APP})
 
@@ -75,6 +76,18 @@ async def check_member(session: AsyncSession, principal: Principal, member_id: U
     )
 
 
+async def check_known(session: AsyncSession, principal: Principal, member_id: UUID) -> None:
+    """The member is in one of the caller's organisations."""
+    await _check(
+        session,
+        sa.select(col(Member.member_id)).where(
+            col(Member.member_id) == member_id, organisations(principal, Member.organisation_id)
+        ),
+        "member",
+        member_id,
+    )
+
+
 async def check_application(session: AsyncSession, principal: Principal, application_id: UUID) -> None:
     await _check(
         session,
@@ -98,6 +111,42 @@ async def check_receives(session: AsyncSession, principal: Principal, transfer_i
         "transfer",
         transfer_id,
     )
+
+
+async def check_releases(session: AsyncSession, principal: Principal, transfer_id: UUID) -> None:
+    """The transfer is the caller's own, or begins in one of the caller's organisations."""
+    begins = organisations(principal, Transfer.from_organisation_id) if acts_as_staff(principal) else sa.false()
+    await _check(
+        session,
+        sa.select(col(Transfer.transfer_id)).where(
+            col(Transfer.transfer_id) == transfer_id, sa.or_(begins, own(principal, Transfer.member_id))
+        ),
+        "transfer",
+        transfer_id,
+    )
+
+
+async def check_records_office(
+    session: AsyncSession, principal: Principal, organisation_id: UUID, office: str
+) -> None:
+    """Nobody gives powers to themselves: chairs and deputies are recorded by an organisation above."""
+    await check_organisation(session, principal, organisation_id)
+    if office in rules.LEADING and organisation_id == principal.organisation_id:
+        raise errors_offices.OwnPowers
+
+
+async def check_records_term(session: AsyncSession, principal: Principal, term_id: UUID) -> None:
+    """As check_records_office, for the organisation and the office of a term."""
+    term = (
+        await session.execute(
+            sa.select(col(OfficeTerm.organisation_id), col(OfficeTerm.office)).where(
+                col(OfficeTerm.term_id) == term_id, organisations(principal, OfficeTerm.organisation_id)
+            )
+        )
+    ).one_or_none()
+    if term is None:
+        raise NotFound("term of office", term_id)
+    await check_records_office(session, principal, term.organisation_id, term.office)
 
 
 async def _check(session: AsyncSession, statement: sa.Select[UUID], what: str, key: UUID) -> None:

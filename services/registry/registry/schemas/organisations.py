@@ -87,7 +87,15 @@ class OrganisationChoice(BaseModel):
 
     organisation_id: UUID
     name: str
+    institution_type: InstitutionType | None
     parent_name: str
+
+
+class Region(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+
+    organisation_id: UUID
+    name: str
 
 
 class MemberCount(BaseModel):

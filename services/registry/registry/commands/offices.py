@@ -1,0 +1,162 @@
+"""Elections: who holds which office from when to when. Powers follow the term."""
+
+from datetime import date, datetime, timedelta
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
+from uuid_utils.compat import uuid7
+
+from common.db import sqlstate
+from common.errors import NotFound
+from common.events.registry import Office, OfficeChanged, OfficeEnded, OfficeTaken
+from common.outbox import publish
+from registry import errors_offices, rules
+from registry.commands.loading import held_organisation, is_within, locked
+from registry.models import Member, OfficeTerm
+
+_EXCLUSION_VIOLATION = "23P01"
+_DAY = timedelta(days=1)
+
+
+async def elect_to_office(
+    session: AsyncSession,
+    *,
+    organisation_id: UUID,
+    member_id: UUID,
+    office: Office,
+    released: bool,
+    starts_on: date,
+    ends_on: date,
+    protocol_number: str,
+    protocol_on: date,
+    longest_years: int,
+    now: datetime,
+) -> OfficeTerm:
+    """A member of the organisation, or of one below it, takes an office for a term. One chair at a time."""
+    rules.check_term(starts_on, ends_on, now.date(), longest_years)
+    rules.check_date(protocol_on, "protocol_on", now.date())
+    member = await locked(session, Member, member_id)
+    rules.check_in_force(member)
+    rules.check_active(await held_organisation(session, organisation_id))
+    if not await is_within(session, member.organisation_id, organisation_id):
+        raise errors_offices.HolderElsewhere
+    term = OfficeTerm(
+        term_id=uuid7(),
+        organisation_id=organisation_id,
+        member_id=member_id,
+        office=office,
+        released=released,
+        starts_on=starts_on,
+        ends_on=ends_on,
+        protocol_number=protocol_number,
+        protocol_on=protocol_on,
+    )
+    session.add(term)
+    await _flush(session)
+    publish(session, OfficeTaken(**term.public_state(starts_on)))
+    return term
+
+
+async def prolong_term(
+    session: AsyncSession,
+    term_id: UUID,
+    *,
+    ends_on: date,
+    protocol_number: str,
+    protocol_on: date,
+    longest_years: int,
+    now: datetime,
+) -> OfficeTerm:
+    """A later last day for a term that is not over, by a new protocol."""
+    term, member = await locked_term(session, term_id)
+    rules.check_in_force(member)
+    rules.check_prolonged(term, ends_on, now.date(), longest_years)
+    rules.check_date(protocol_on, "protocol_on", now.date())
+    term.ends_on, term.ended_because = ends_on, None
+    term.protocol_number, term.protocol_on = protocol_number, protocol_on
+    await _change(session, term, now)
+    return term
+
+
+async def set_released(session: AsyncSession, term_id: UUID, released: bool, now: datetime) -> OfficeTerm:
+    """Whether the union pays the holder for the office alone, from now on."""
+    term, _ = await locked_term(session, term_id)
+    if term.ends_on < now.date():
+        raise errors_offices.TermOver
+    if term.released != released:
+        term.released = released
+        await _change(session, term, now)
+    return term
+
+
+async def end_term(
+    session: AsyncSession, term_id: UUID, last_day: date | None, reason: str, now: datetime
+) -> OfficeTerm:
+    """The powers end before the term does: `last_day` is their last one; None: they end now."""
+    term, _ = await locked_term(session, term_id)
+    day = last_day or max(now.date(), term.starts_on) - _DAY
+    rules.check_ended_early(term, day)
+    await _end(session, term, day, reason)
+    return term
+
+
+async def end_offices_of(
+    session: AsyncSession, member_id: UUID, last_day: date, reason: str, kept_within: UUID | None = None
+) -> None:
+    """End every office that the member holds after `last_day`; the member's row is locked by the caller.
+
+    `kept_within` is the organisation where the member goes on: offices in it and in those above it stay.
+    """
+    terms = sa.select(OfficeTerm).where(
+        OfficeTerm.member_id == member_id,  # type: ignore[arg-type]
+        OfficeTerm.ends_on > last_day,  # type: ignore[arg-type]
+    )
+    for term in await session.scalars(terms.order_by(OfficeTerm.term_id).with_for_update()):  # type: ignore[arg-type]
+        if kept_within is None or not await is_within(session, kept_within, term.organisation_id):
+            await _end(session, term, max(last_day, term.starts_on - _DAY), reason)
+
+
+async def end_offices_at(session: AsyncSession, organisation_id: UUID, last_day: date, reason: str) -> None:
+    """End every office of an organisation after `last_day`; the organisation's row is locked by the caller."""
+    terms = sa.select(OfficeTerm).where(
+        OfficeTerm.organisation_id == organisation_id,  # type: ignore[arg-type]
+        OfficeTerm.ends_on > last_day,  # type: ignore[arg-type]
+    )
+    for term in await session.scalars(terms.order_by(OfficeTerm.term_id).with_for_update()):  # type: ignore[arg-type]
+        await _end(session, term, max(last_day, term.starts_on - _DAY), reason)
+
+
+async def _end(session: AsyncSession, term: OfficeTerm, last_day: date, reason: str) -> None:
+    term.ends_on, term.ended_because, term.version = last_day, reason, term.version + 1
+    await _flush(session)
+    publish(session, OfficeEnded(**term.public_state(last_day + _DAY)))
+
+
+async def _change(session: AsyncSession, term: OfficeTerm, now: datetime) -> None:
+    term.version += 1
+    await _flush(session)
+    publish(session, OfficeChanged(**term.public_state(now.date())))
+
+
+async def locked_term(session: AsyncSession, term_id: UUID) -> tuple[OfficeTerm, Member]:
+    """The term and its holder, who is locked first, as by every command about a member. Raises NotFound."""
+    member_id = await session.scalar(
+        sa.text("select member_id from office_term where term_id = :id").columns(member_id=sa.Uuid()),
+        {"id": term_id},
+    )
+    if member_id is None:
+        raise NotFound("term of office", term_id)
+    member = await locked(session, Member, member_id)
+    return await locked(session, OfficeTerm, term_id), member
+
+
+async def _flush(session: AsyncSession) -> None:
+    """Write; the constraint says whether the office is free on these days."""
+    try:
+        await session.flush()
+    except IntegrityError as violation:
+        if sqlstate(violation) == _EXCLUSION_VIOLATION:
+            raise errors_offices.OfficeHeld from None
+        raise
