@@ -62,6 +62,7 @@ class Relay:
         self._task: asyncio.Task[None] | None = None
         self._made: set[str] = set()
         """Topics of partners that are known to stand."""
+        self._making = asyncio.Lock()
 
     def start(self) -> None:
         self._task = asyncio.create_task(self._supervise(), name="relay")
@@ -129,7 +130,7 @@ class Relay:
             rows = (await connection.execute(_READ, {"shard": shard, "batch": self._settings.relay_batch})).all()
             if not rows:
                 return 0
-            await self._make_topics({row.topic for row in rows} - self._made)
+            await self._make_topics({row.topic for row in rows})
             acknowledgements = [
                 await producer.send(topic, payload, key=key.encode(), headers=dump_headers(headers))
                 for _, topic, key, payload, headers in rows
@@ -142,11 +143,15 @@ class Relay:
 
     async def _make_topics(self, names: set[str]) -> None:
         """A partner comes while we run: its topic is made before its first event goes out."""
-        topics = {name: topic_of_partner(name) for name in names}
-        missing: list[Topic] = [topic for topic in topics.values() if topic is not None]
-        if missing:
-            await provision(self._settings, missing)
-        self._made |= names
+        if names <= self._made:
+            return
+        # One shard at a time: a topic that two ask for at once would fail the round of all of them.
+        async with self._making:
+            new = names - self._made
+            missing: list[Topic] = [topic for name in sorted(new) if (topic := topic_of_partner(name)) is not None]
+            if missing:
+                await provision(self._settings, missing)
+            self._made |= new
 
     async def _watch_backlog(self) -> None:
         while not self._stopping.is_set():

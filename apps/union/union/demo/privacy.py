@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from common.db import Database
-from common.events import EVENTS, TOPICS
+from common.events import EVENTS, TOPICS, topic_of_partner
 
 _WORD = re.compile(r"[^\W\d_]{3,}(?:-[^\W\d_]{2,})*")
 _PHONE = re.compile(
@@ -151,9 +151,10 @@ async def scan(scanner: Scanner, bootstrap: str, logs: Path) -> None:
     await consumer.start()
     try:
         partitions = []
-        for topic in TOPICS:
-            numbers = consumer.partitions_for_topic(topic.name) or await _partitions(consumer, topic.name)
-            partitions += [TopicPartition(topic.name, number) for number in numbers]
+        of_partners = [name for name in await consumer.topics() if topic_of_partner(name) is not None]
+        for name in (*(topic.name for topic in TOPICS), *sorted(of_partners)):
+            numbers = consumer.partitions_for_topic(name) or await _partitions(consumer, name)
+            partitions += [TopicPartition(name, number) for number in numbers]
         consumer.assign(partitions)
         ends = await consumer.end_offsets(partitions)
         while any([await consumer.position(p) < ends[p] for p in partitions]):
