@@ -1,6 +1,6 @@
 """The registry's routes: authorise, call one command or query, shape the answer."""
 
-from registry.api import applications, members, organisations, public, transfers
+from registry.api import applications, members, organisations, public, sync, transfers
 
 ROUTERS = [
     organisations.router,
@@ -8,4 +8,5 @@ ROUTERS = [
     members.router,
     transfers.router,
     public.router,
+    sync.router,
 ]

@@ -6,6 +6,7 @@ from registry.models.joining import Application, Consent, Transfer
 from registry.models.members import Member, Membership, Person
 from registry.models.organisations import Organisation, OrganisationPeriod
 from registry.models.records import AccessLog, ImportFile
+from registry.models.sync import SyncChange, SyncCursor, SyncOperation
 
 add_kernel_tables(Table.metadata)
 
@@ -19,6 +20,9 @@ __all__ = [
     "Organisation",
     "OrganisationPeriod",
     "Person",
+    "SyncChange",
+    "SyncCursor",
+    "SyncOperation",
     "Table",
     "Transfer",
 ]
