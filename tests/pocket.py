@@ -138,13 +138,12 @@ class Pocket:
         self.queue.append(copy.deepcopy(operation))
         return str(operation["operation_id"])
 
-    def change(self, member_id: str, **changes: Any) -> str:
-        """Change fields of a member, on what the phone has of it."""
+    def change(self, member_id: str, reason: str | None = None, **changes: Any) -> str:
+        """Change fields of a member, on what the phone has of it; a correction of the name needs its reason."""
         row = self.store.members[member_id]
         base = {name: row[name] for name in changes}
-        return self.do(
-            "change_member", member_id=member_id, base_version=row["version"], base=base, changes=changes
-        )
+        about = {"member_id": member_id, "base_version": row["version"], "reason": reason}
+        return self.do("change_member", **about, base=base, changes=changes)
 
     def about(self, kind: str, member_id: str, **fields: Any) -> str:
         """An act about a member: leave, give_consent, withdraw_consent, release_member."""

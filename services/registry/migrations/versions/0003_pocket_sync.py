@@ -256,7 +256,9 @@ def upgrade() -> None:
         postgresql_where=sa.text("state = 'open'"),
     )
     op.drop_constraint("status_known", "member")
-    op.create_check_constraint("status_known", "member", "status in ('member', 'left', 'expelled', 'merged', 'erased')")
+    op.create_check_constraint(
+        "status_known", "member", "status in ('member', 'left', 'expelled', 'merged', 'erased')"
+    )
     for statement in _FUNCTIONS.split("\n\n"):
         op.execute(statement)
     for statement in _triggers():

@@ -108,7 +108,7 @@ async def admit_member(session: AsyncSession, operation: bodies.AdmitMember, run
         category=operation.category,
         consents=list(operation.consents),
         consent_text_version=operation.consent_text_version,
-        check_off=operation.check_off,
+        check_off=False,
         wished_on=run.day,
         follow_code=secrets.token_urlsafe(16),
         now=run.now,

@@ -12,13 +12,14 @@ from sqlmodel import col
 from common.auth import Principal
 from common.errors import NotFound
 from common.http import PageParams, paginate
-from registry.models import Application, Consent, Member, Person, SyncOperation, Transfer
+from registry.models import Application, Consent, Member, Organisation, Person, SyncOperation, Transfer
 from registry.queries import reach
 
 STRANDED = ("rerouted",)
 """Sent by who had lost the row or the right when it arrived."""
 CONFLICTS = ("conflict", "refused", "duplicate")
 """Sent by the office's own people."""
+_OF_TRANSFERS = ("accept_transfer", "refuse_transfer")
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ async def items(
         reach.organisations(principal, SyncOperation.organisation_id),
     )
     operations, cursor = await paginate(session, statement, SyncOperation.item_id, page)
-    return [await _item(session, principal, operation) for operation in operations], cursor
+    return await _with_sides(session, principal, operations), cursor
 
 
 async def check_item(session: AsyncSession, principal: Principal, item_id: UUID, outcomes: Sequence[str]) -> None:
@@ -66,35 +67,60 @@ async def own_operations(
     return await paginate(session, statement, SyncOperation.item_id, page)
 
 
-async def _item(session: AsyncSession, principal: Principal, operation: SyncOperation) -> Item:
-    row: Member | Application | Transfer | None = None
-    person: Person | None = None
-    consents: Sequence[str] = ()
-    member_id = operation.member_id
-    if operation.application_id is not None:
-        row = await session.get(Application, operation.application_id)
-        person = await session.get(Person, row.person_id) if row else None
-    elif operation.kind in ("accept_transfer", "refuse_transfer"):
-        row = await session.get(Transfer, operation.transfer_id)
-        member_id = row.member_id if row else None
-    if member_id is not None and person is None:
-        member = await session.get(Member, member_id)
-        row = row or member
-        person = await session.get(Person, member.person_id) if member else None
-        consents = list(await session.scalars(Consent.purposes_of(member_id)))
-    proposal = await session.get(Person, operation.person_id) if operation.person_id else None
-    if not await _within(session, principal, row):
-        # What the phone named and never had is not shown to it by this way either.
-        row, person = None, None
-    return Item(operation, row, person, proposal, consents)
-
-
-async def _within(session: AsyncSession, principal: Principal, row: Any) -> bool:
-    if row is None:
-        return False
-    organisations = (
-        (row.from_organisation_id, row.to_organisation_id) if isinstance(row, Transfer) else (row.organisation_id,)
+async def _with_sides(
+    session: AsyncSession, principal: Principal, operations: Sequence[SyncOperation]
+) -> list[Item]:
+    """A fixed number of reads for the whole page."""
+    applications = await _by_key(
+        session, Application, Application.application_id, {o.application_id for o in operations}
     )
-    places = sa.cast(sa.bindparam(None, list(organisations), type_=sa.ARRAY(sa.Uuid)), sa.ARRAY(sa.Uuid))
-    place = sa.func.unnest(places).column_valued("place")
-    return bool(await session.scalar(sa.select(sa.exists().where(reach.organisations(principal, place)))))
+    decided = {o.transfer_id for o in operations if o.kind in _OF_TRANSFERS}
+    transfers = await _by_key(session, Transfer, Transfer.transfer_id, decided)
+    member_ids = {o.member_id for o in operations} | {transfer.member_id for transfer in transfers.values()}
+    members = await _by_key(session, Member, Member.member_id, member_ids)
+    whom = {row.person_id for row in (*applications.values(), *members.values())}
+    people = await _by_key(session, Person, Person.person_id, whom | {o.person_id for o in operations})
+    consents: dict[UUID, list[str]] = {}
+    for consent in (await _by_key(session, Consent, Consent.member_id, member_ids, key="consent_id")).values():
+        if consent.withdrawn_at is None:
+            consents.setdefault(consent.member_id, []).append(consent.purpose)
+    rows = [*applications.values(), *transfers.values(), *members.values()]
+    reached = await _reached(session, principal, {place for row in rows for place in _places(row)})
+
+    def item(operation: SyncOperation) -> Item:
+        row: Any = members.get(operation.member_id)
+        person = people.get(row.person_id) if row else None
+        if operation.application_id is not None:
+            row = applications.get(operation.application_id)
+            person = people.get(row.person_id) if row else None
+        elif operation.kind in _OF_TRANSFERS:
+            row = transfers.get(operation.transfer_id)
+            person = people.get(members[row.member_id].person_id) if row else None
+        proposal = people.get(operation.person_id)
+        if row is None or not reached & _places(row):
+            # What the phone named and never had is not shown to it by this way either.
+            return Item(operation, None, None, proposal)
+        return Item(operation, row, person, proposal, consents.get(getattr(row, "member_id", None), ()))  # type: ignore[arg-type]
+
+    return [item(operation) for operation in operations]
+
+
+async def _by_key(
+    session: AsyncSession, model: type[Any], column: Any, keys: set[Any], key: str | None = None
+) -> dict[Any, Any]:
+    rows = await session.scalars(sa.select(model).where(column.in_(keys - {None})))
+    return {getattr(row, key or column.key): row for row in rows}
+
+
+def _places(row: Any) -> set[UUID]:
+    if isinstance(row, Transfer):
+        return {row.from_organisation_id, row.to_organisation_id}
+    return {row.organisation_id}
+
+
+async def _reached(session: AsyncSession, principal: Principal, places: set[UUID]) -> set[UUID]:
+    """Those of the organisations that the caller reaches."""
+    statement = sa.select(col(Organisation.organisation_id)).where(
+        col(Organisation.organisation_id).in_(places), reach.organisations(principal, Organisation.organisation_id)
+    )
+    return set(await session.scalars(statement))

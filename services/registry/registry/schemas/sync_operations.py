@@ -55,7 +55,6 @@ class AdmitMember(OfflineOperation):
     category: Category
     consents: list[Purpose] = Field(max_length=8)
     consent_text_version: Line = CURRENT
-    check_off: bool = False
     protocol_number: Line
     namesake_confirmed: bool = False
 
@@ -100,6 +99,7 @@ class ChangeMember(OfflineOperation):
     base_version: Int32 = Field(description="The member's version that the change was made on.")
     base: BaseValues = Field(description="The values of that version, of the same fields as in changes.")
     changes: MemberFields
+    reason: Line | None = Field(default=None, description="Of a correction of the name, which needs one.")
 
     @model_validator(mode="after")
     def same_fields(self) -> "ChangeMember":
@@ -108,6 +108,8 @@ class ChangeMember(OfflineOperation):
         needed = {"last_name", "first_name", "category"}
         if any(name in needed and value is None for name, value in self.changes.given.items()):
             raise ValueError("last_name, first_name and category cannot be removed")
+        if self.reason is None and self.changes.given.keys() & {"last_name", "first_name", "patronymic"}:
+            raise ValueError("a correction of the name needs its reason")
         return self
 
     @property
@@ -115,7 +117,9 @@ class ChangeMember(OfflineOperation):
         return sorted(self.changes.given)
 
     def arguments(self) -> dict[str, Any]:
-        kept = self.model_dump(mode="json", include={"kind", "member_id", "base_version", "effective_on"})
+        kept = self.model_dump(
+            mode="json", include={"kind", "member_id", "base_version", "effective_on", "reason"}
+        )
         return {**kept, "changes": self.changes.model_dump(exclude_unset=True, exclude=set(self.personal))}
 
 
