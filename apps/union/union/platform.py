@@ -19,6 +19,7 @@ from common.events import TOPICS
 from common.settings import Settings
 from common.topics import provision
 from local_stack import Addresses, Program, Stack, service_programs
+from union import factory
 
 SERVICES: tuple[Service, ...] = (
     registry.main.service,
@@ -49,7 +50,12 @@ def programs(addresses: Addresses) -> list[Program]:
     keys = addresses.data_dir / "keys"
     return service_programs(
         addresses,
-        service_env={"cards": cards.keys.ensure(keys), "cashback": cashback.keys.ensure(keys)},
+        service_env={
+            "cards": cards.keys.ensure(keys)
+            | factory.ensure(keys)
+            | {"UNION_REGISTRY_URL": f"http://127.0.0.1:{addresses.ports.registry}"},
+            "cashback": cashback.keys.ensure(keys),
+        },
     )
 
 

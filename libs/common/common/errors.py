@@ -108,3 +108,21 @@ class IdempotencyConflict(BusinessError):
 
     def __init__(self) -> None:
         super().__init__("This Idempotency-Key was used with another request; send a new key.")
+
+
+class NamesUnavailable(BusinessError):
+    status = 503
+    code = "names_unavailable"
+
+    def __init__(self, detail: str = "The registry does not answer; try again in a while.") -> None:
+        super().__init__(detail)
+
+
+class NamesWithheld(BusinessError):
+    status = 403
+    code = "names_withheld"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The registry does not tell you the names of all these members; somebody who may read them must do it."
+        )

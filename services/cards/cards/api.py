@@ -8,11 +8,8 @@ from fastapi import Depends, Header, Query, Request, Response
 
 from cards import commands, qr, queries
 from cards.commands import CardTerms
-from cards.models import PlasticBatch
 from cards.queries import SeenCard
 from cards.schemas import (
-    BatchRequest,
-    BatchView,
     BlockRequest,
     CardDetail,
     CardStatus,
@@ -20,7 +17,6 @@ from cards.schemas import (
     Headline,
     Jwks,
     MemberCount,
-    ProducedRequest,
     StepView,
 )
 from cards.status_list import StatusListPublisher
@@ -45,7 +41,7 @@ def _holder(principal: Principal) -> UUID | None:
     return principal.member_id if Role.MEMBER in principal.roles else None
 
 
-def _terms(request: Request) -> CardTerms:
+def terms_of(request: Request) -> CardTerms:
     terms: CardTerms = request.app.state.terms
     return terms
 
@@ -59,11 +55,7 @@ def _card_view(seen: SeenCard, holder: UUID | None = None) -> CardView:
     )
 
 
-def _batch_view(batch: PlasticBatch) -> BatchView:
-    return BatchView.model_validate(batch, from_attributes=True)
-
-
-TermsDep = Annotated[CardTerms, Depends(_terms)]
+TermsDep = Annotated[CardTerms, Depends(terms_of)]
 
 
 @router.get("/cards")
@@ -138,69 +130,6 @@ async def replace_card(
     response.headers["ETag"] = etag(card.version)
     response.headers["Location"] = f"/v1/cards/{card.card_id}"
     return _card_view(SeenCard(card, seen.organisation_id))
-
-
-@router.post("/plastic-batches", status_code=201)
-async def order_batch(
-    body: BatchRequest, response: Response, session: SessionDep, principal: StaffDep, terms: TermsDep
-) -> BatchView:
-    """Order plastic cards for members of an organisation and those below it."""
-    await queries.check_organisation(session, principal, body.organisation_id)
-    batch = await commands.order_batch(
-        session, body.organisation_id, body.member_ids, terms, principal.subject, datetime.now(UTC)
-    )
-    response.headers["ETag"] = etag(batch.version)
-    response.headers["Location"] = f"/v1/plastic-batches/{batch.batch_id}"
-    return _batch_view(batch)
-
-
-@router.get("/plastic-batches")
-async def list_batches(session: ReadSessionDep, principal: OverseerDep, page: PageDep) -> Page[BatchView]:
-    """Plastic batches within the caller's scope."""
-    batches, cursor = await queries.batches(session, principal, page)
-    return Page(items=[_batch_view(batch) for batch in batches], next_cursor=cursor)
-
-
-@router.get("/plastic-batches/{batch_id}")
-async def read_batch(
-    batch_id: UUID, response: Response, session: ReadSessionDep, principal: OverseerDep
-) -> BatchView:
-    batch = await queries.batch(session, principal, batch_id)
-    response.headers["ETag"] = etag(batch.version)
-    return _batch_view(batch)
-
-
-@router.post("/plastic-batches/{batch_id}/produced")
-async def mark_produced(
-    batch_id: UUID, body: ProducedRequest, response: Response, session: SessionDep, principal: StaffDep
-) -> BatchView:
-    """The factory's answer: all cards made but the spoiled ones, which end and are ordered anew."""
-    await queries.batch(session, principal, batch_id)
-    batch = await commands.mark_produced(session, batch_id, body.spoiled, principal.subject, datetime.now(UTC))
-    response.headers["ETag"] = etag(batch.version)
-    return _batch_view(batch)
-
-
-@router.post("/plastic-batches/{batch_id}/dispatched")
-async def mark_dispatched(
-    batch_id: UUID, response: Response, session: SessionDep, principal: StaffDep
-) -> BatchView:
-    """The batch is on its way to the organisation."""
-    await queries.batch(session, principal, batch_id)
-    batch = await commands.mark_dispatched(session, batch_id, datetime.now(UTC))
-    response.headers["ETag"] = etag(batch.version)
-    return _batch_view(batch)
-
-
-@router.post("/plastic-batches/{batch_id}/handed-over")
-async def mark_handed_over(
-    batch_id: UUID, response: Response, session: SessionDep, principal: StaffDep
-) -> BatchView:
-    """The members have their cards, which are active from now on."""
-    await queries.batch(session, principal, batch_id)
-    batch = await commands.mark_handed_over(session, batch_id, principal.subject, datetime.now(UTC))
-    response.headers["ETag"] = etag(batch.version)
-    return _batch_view(batch)
 
 
 @router.get("/member-counts")

@@ -20,3 +20,8 @@ class CardsSettings(Settings):
     """How long a verifier without a network may trust the status list that it has."""
     card_status_list_refresh_seconds: float = Field(default=2.0, ge=0)
     """How old the published status list may be: what an online verifier waits for a blocked card to turn red."""
+
+    registry_url: str = "http://127.0.0.1:8001"
+    """Where names are asked for, with the caller's own token, at the moment they are printed."""
+    card_factory_certificate_file: Path | None = None
+    """PEM of the card factory's X.509 certificate (RSA): personalisation files are encrypted for its key."""

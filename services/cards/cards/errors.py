@@ -75,8 +75,8 @@ class BatchStepNotAllowed(BusinessError):
 
     def __init__(self, status: str, wanted: str) -> None:
         super().__init__(
-            f"The batch is {status} and cannot become {wanted}; "
-            "a batch is ordered, produced, dispatched and handed over, in this order."
+            f"The batch is {status} and cannot become {wanted}; a batch is ordered, approved, sent, produced, "
+            "dispatched, delivered and handed over, in this order."
         )
 
 
@@ -85,6 +85,33 @@ class CardsNotInBatch(BusinessError):
 
     def __init__(self, card_ids: Sequence[UUID]) -> None:
         super().__init__(
-            "Some of the spoiled cards are not of this batch; correct the ones named in card_ids.",
+            "Some of these cards are not of this batch, or not at this point of it; leave out those named in card_ids.",
             card_ids=[str(card_id) for card_id in card_ids[:100]],
+        )
+
+
+class FactoryFileInvalid(BusinessError):
+    status = 422
+    code = "factory_file_invalid"
+
+    def __init__(self, line: int, what: str) -> None:
+        super().__init__(f"Line {line} of the factory's file: {what} Nothing of the file was taken in.", line=line)
+
+
+class ResponseOutOfTurn(BusinessError):
+    code = "factory_response_out_of_turn"
+
+    def __init__(self, expected: int) -> None:
+        super().__init__(
+            f"The next answer of the factory to this batch is number {expected}; send the missing one first, and "
+            "correct a wrong one by a new one."
+        )
+
+
+class FactoryKeyMissing(BusinessError):
+    code = "factory_key_missing"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "No certificate of the factory can be read; set UNION_CARD_FACTORY_CERTIFICATE_FILE to one (RSA)."
         )

@@ -21,6 +21,9 @@ card_counter = sa.Sequence("card_counter", metadata=Table.metadata, start=0, min
 batch_counter = sa.Sequence("batch_counter", metadata=Table.metadata)
 """Runs through the references of plastic batches."""
 
+STAGES = ("ordered", "withdrawn", "produced", "spoiled", "dispatched", "delivered", "missing", "handed_over")
+"""Of a piece of plastic; that its card ended on the way does not change where the plastic is."""
+
 LIVE = ("requested", "issued", "active")
 """A member has at most one live card of each form."""
 
@@ -63,7 +66,11 @@ class PlasticBatch(Table, table=True):
     cards: int
     """How many were ordered."""
     spoiled: int = 0
+    missing: int = 0
+    """How many did not reach the organisation."""
     ordered_by: str
+    approved_by: str | None = None
+    """Another person than `ordered_by`."""
     created_at: datetime = Field(sa_type=_moment())
     changed_at: datetime = Field(sa_type=_moment())
     version: int = 1
@@ -72,6 +79,49 @@ class PlasticBatch(Table, table=True):
         """The fields of a `BatchEvent`."""
         names = events.BatchEvent.model_fields.keys() - {"effective_on"}
         return {name: getattr(self, name) for name in names} | {"effective_on": effective_on}
+
+
+class PlasticCard(Table, table=True):
+    """A piece of plastic on its way: what the factory and the organisation said of it. Its life is its `card`'s."""
+
+    __tablename__ = "plastic_card"
+    __table_args__ = (sa.CheckConstraint(f"stage in ({', '.join(map(repr, STAGES))})", name="stage_known"),)
+    card_id: UUID = Field(primary_key=True, foreign_key="card.card_id")
+    batch_id: UUID = Field(index=True, foreign_key="plastic_batch.batch_id")
+    serial: str = Field(unique=True)
+    """What the factory calls it: the batch's reference and a running number. Never given twice."""
+    stage: str = "ordered"
+    note: str | None = None
+    """The factory's word: why it was spoiled, with which parcel it went."""
+    receipt: str | None = None
+    """The number of the receipt that the member signed."""
+    handed_over_by: str | None = None
+    changed_at: datetime = Field(sa_type=_moment())
+
+
+class PersonalisationFile(Table, table=True):
+    """That a file with names was made for the factory: when, by whom and which. The file itself is kept nowhere."""
+
+    __tablename__ = "personalisation_file"
+    batch_id: UUID = Field(primary_key=True, foreign_key="plastic_batch.batch_id")
+    file_number: int = Field(primary_key=True)
+    cards: int
+    sha256: str
+    """Of the file before it was encrypted: what its trailer says."""
+    made_by: str
+    made_at: datetime = Field(sa_type=_moment())
+
+
+class FactoryResponse(Table, table=True):
+    """An answer of the factory that was taken in, wholly."""
+
+    __tablename__ = "factory_response"
+    batch_id: UUID = Field(primary_key=True, foreign_key="plastic_batch.batch_id")
+    response_number: int = Field(primary_key=True)
+    sha256: str
+    lines: int
+    received_by: str
+    received_at: datetime = Field(sa_type=_moment())
 
 
 class Card(Table, table=True):

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from cards import rules
-from cards.models import LIVE, Card, CardStep, Member, Organisation, PlasticBatch
+from cards.models import LIVE, Card, CardStep, Member, Organisation, PlasticBatch, PlasticCard
 from common.auth import STAFF, Principal, Role, in_scope, subtree
 from common.errors import NotFound
 from common.http import PageParams, paginate
@@ -127,6 +127,13 @@ async def batch(session: AsyncSession, principal: Principal, batch_id: UUID) -> 
     if found is None:
         raise NotFound("plastic batch", batch_id)
     return found
+
+
+async def plastic_cards(
+    session: AsyncSession, batch_id: UUID, page: PageParams
+) -> tuple[list[PlasticCard], str | None]:
+    statement = sa.select(PlasticCard).where(col(PlasticCard.batch_id) == batch_id)
+    return await paginate(session, statement, col(PlasticCard.card_id), page)
 
 
 async def member_counts(

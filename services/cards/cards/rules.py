@@ -1,7 +1,7 @@
 """Rules of a card's life and of a batch's, and who may have a card. Pure: no session, no clock."""
 
 from collections.abc import Collection
-from datetime import date
+from datetime import date, timedelta
 
 from cards.errors import (
     BatchStepNotAllowed,
@@ -23,10 +23,29 @@ FOLLOWERS: dict[str, frozenset[str]] = {
 }
 """Which status may follow which. No way leads from an ended status to a live one."""
 
-BLOCK_REASONS = ("lost", "stolen", "membership_ended", "consent_withdrawn", "spoiled")
+BLOCK_REASONS = (
+    "lost",
+    "stolen",
+    "membership_ended",
+    "consent_withdrawn",
+    "spoiled",
+    "missing",
+    "order_cancelled",
+)
 REPLACEABLE_REASONS = ("lost", "stolen")
 
-BATCH_FOLLOWERS = {"ordered": "produced", "produced": "dispatched", "dispatched": "handed_over"}
+BATCH_FOLLOWERS: dict[str, frozenset[str]] = {
+    "ordered": frozenset({"approved", "cancelled"}),
+    "approved": frozenset({"sent", "cancelled"}),
+    "sent": frozenset({"produced"}),
+    "produced": frozenset({"dispatched"}),
+    "dispatched": frozenset({"delivered"}),
+    "delivered": frozenset({"handed_over"}),
+    "handed_over": frozenset(),
+    "cancelled": frozenset(),
+}
+STAGE_FOLLOWERS = {"ordered": {"produced", "spoiled"}, "produced": {"dispatched"}}
+"""What the factory may say of a piece of plastic. Nothing leads from spoiled: its serial and number are gone."""
 LARGEST_BATCH = 10_000
 
 
@@ -60,8 +79,25 @@ def check_entitled(member: Member | None) -> None:
 
 
 def check_batch_can_become(batch: PlasticBatch, status: str) -> None:
-    if BATCH_FOLLOWERS.get(batch.status) != status:
+    if status not in BATCH_FOLLOWERS[batch.status]:
         raise BatchStepNotAllowed(batch.status, status)
+
+
+def check_batch_is_sent(batch: PlasticBatch) -> None:
+    """The file with names is to be had while the factory works, and neither before nor after."""
+    if batch.status != "sent":
+        raise BatchStepNotAllowed(batch.status, "personalised")
+
+
+def check_takes_responses(batch: PlasticBatch) -> None:
+    if batch.status not in ("sent", "produced"):
+        raise BatchStepNotAllowed(batch.status, "answered by the factory")
+
+
+def valid_through(expires_on: date) -> str:
+    """MM/YY as cards show it: the last month of validity. `expires_on` is a first of a month."""
+    last = expires_on - timedelta(days=1)
+    return f"{last:%m/%y}"
 
 
 def expiry(issued_on: date, years: int) -> date:

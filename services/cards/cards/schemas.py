@@ -6,6 +6,9 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from common.events.cards import BatchStatus
+from common.types import Line
+
 _LONGEST_LIST = 10_000
 
 CardStatus = Literal["requested", "issued", "active", "blocked", "replaced", "expired"]
@@ -26,10 +29,17 @@ class BatchRequest(_Request):
     )
 
 
-class ProducedRequest(_Request):
-    spoiled: list[UUID] = Field(
-        default_factory=list, max_length=_LONGEST_LIST, description="Cards that the factory spoiled"
+class DeliveredRequest(_Request):
+    missing: list[UUID] = Field(
+        default_factory=list, max_length=_LONGEST_LIST, description="Cards that did not come with the parcel"
     )
+
+
+class HandOverRequest(_Request):
+    card_ids: Annotated[list[UUID], Field(min_length=1, max_length=_LONGEST_LIST)] | None = Field(
+        default=None, description="Absent: all cards of the batch that still wait for their members"
+    )
+    receipt: Line = Field(description="The number of the receipt or list that the members signed")
 
 
 class CardView(BaseModel):
@@ -62,13 +72,65 @@ class BatchView(BaseModel):
     batch_id: UUID
     organisation_id: UUID
     reference: str
-    status: Literal["ordered", "produced", "dispatched", "handed_over"]
+    status: BatchStatus
     cards: int = Field(description="How many were ordered")
     spoiled: int
+    missing: int = Field(description="How many did not reach the organisation")
     ordered_by: str
+    approved_by: str | None = Field(description="Another person than `ordered_by`")
     created_at: datetime
     changed_at: datetime
     version: int
+
+
+class PlasticCardView(BaseModel):
+    card_id: UUID
+    serial: str = Field(description="What the factory calls it")
+    stage: str = Field(
+        description="ordered, withdrawn, produced, spoiled, dispatched, delivered, missing or handed_over"
+    )
+    note: str | None = Field(description="The factory's word")
+    receipt: str | None
+    handed_over_by: str | None
+    changed_at: datetime
+
+
+class FileView(BaseModel):
+    file_number: int
+    cards: int
+    sha256: str = Field(description="Of the file before it was encrypted")
+    made_by: str
+    made_at: datetime
+
+
+class ResponseView(BaseModel):
+    response_number: int
+    lines: int
+    sha256: str
+    received_by: str
+    received_at: datetime
+
+
+class FindingView(BaseModel):
+    card_id: UUID
+    serial: str
+    finding: Literal["without_answer", "not_dispatched", "not_handed_over", "spoiled", "missing", "to_destroy"]
+    note: str | None
+
+
+class ReconciliationView(BaseModel):
+    ordered: int
+    withdrawn: int = Field(description="Ended before the order was sent; no plastic was made")
+    produced: int
+    spoiled: int
+    dispatched: int
+    delivered: int
+    missing: int
+    handed_over: int
+    files: list[FileView]
+    responses: list[ResponseView]
+    findings: list[FindingView]
+    difference: int = Field(description="Cards that are not accounted for yet")
 
 
 class MemberCount(BaseModel):

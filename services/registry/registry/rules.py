@@ -2,8 +2,10 @@
 
 import hashlib
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import date, timedelta
+from itertools import pairwise
+from typing import Any
 
 from registry import errors
 from registry.consent_texts import TEXTS, ConsentText
@@ -12,6 +14,7 @@ from registry.models import Application, Member, Organisation, Transfer
 
 YOUNGEST = 14
 EARLIEST = date(1900, 1, 1)
+LATEST = date(2200, 1, 1)
 
 MEMBER_KINDS = frozenset({"primary", "primary_with_territorial_rights", "structural_unit", "union_group"})
 _PARENTS: dict[str, frozenset[str | None]] = {
@@ -37,6 +40,23 @@ def check_date(day: date, field: str, today: date, not_before: date = EARLIEST) 
     """The day lies from `not_before` to tomorrow: the east of the country is a day ahead of UTC."""
     if not not_before <= day <= today + timedelta(days=1):
         raise errors.DateOutOfRange(field)
+
+
+def check_no_later_change(
+    states: Sequence[dict[str, Any]], changes: dict[str, Any], day: date, until: date | None = None
+) -> None:
+    """What changes on that day began before it, and was not itself changed later (before `until`).
+
+    `states` are dated states, earliest first, each with its valid_from. A closing ends everything: nothing at all
+    may have changed after it.
+    """
+    if day < states[0]["valid_from"]:
+        raise errors.EarlierThanLastChange
+    fields = set(states[0]) - {"valid_from", "valid_to", "reason"} if "status" in changes else set(changes)
+    for before, after in pairwise(states):
+        later = after["valid_from"] > day and (until is None or after["valid_from"] < until)
+        if later and any(before[field] != after[field] for field in fields):
+            raise errors.EarlierThanLastChange
 
 
 def check_active(organisation: Organisation) -> None:

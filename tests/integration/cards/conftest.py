@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import date
+from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -28,6 +29,8 @@ from common.events.registry import (
     OrganisationCreated,
     Purpose,
 )
+from common.testing import Client, TestIssuer
+from tests.integration.cards.plastic import Factory, PlasticLine
 
 DAY = date(2026, 3, 1)
 
@@ -43,9 +46,20 @@ def key_files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     return {name.removeprefix("UNION_").lower(): file for name, file in environment.items()}
 
 
+@pytest.fixture(scope="session")
+def factory(tmp_path_factory: pytest.TempPathFactory) -> Factory:
+    return Factory()
+
+
 @pytest.fixture
-def extra_settings(key_files: dict[str, str]) -> dict[str, Any]:
-    return {**key_files, "card_status_list_refresh_seconds": 0}
+def extra_settings(key_files: dict[str, str], factory: Factory, tmp_path: Path) -> dict[str, Any]:
+    certificate = tmp_path / "factory.pem"
+    certificate.write_bytes(factory.pem())
+    return {
+        **key_files,
+        "card_status_list_refresh_seconds": 0,
+        "card_factory_certificate_file": certificate,
+    }
 
 
 def organisation(parent: UUID | None = None, kind: Kind = "primary") -> OrganisationCreated:
@@ -151,6 +165,11 @@ def cards_of(database: Database) -> Callable[..., Awaitable[list[Card]]]:
             return list((await session.scalars(statement)).all())
 
     return read
+
+
+@pytest.fixture
+def line(client: Client, issuer: TestIssuer, region: Region, factory: Factory) -> PlasticLine:
+    return PlasticLine(client, issuer, region, factory)
 
 
 Deliver = Callable[..., Awaitable[None]]

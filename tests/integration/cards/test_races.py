@@ -64,14 +64,12 @@ async def test_a_batch_takes_each_step_once(
     staff = issuer.bearer("federal_staff")
     order = {"organisation_id": str(region.school)}
     batch = (await client.post("/v1/plastic-batches", json=order, headers=staff)).json()["batch_id"]
-    await client.post(f"/v1/plastic-batches/{batch}/produced", json={}, headers=staff)
+    await client.post(f"/v1/plastic-batches/{batch}/approve", headers=issuer.bearer("federal_staff", sub="second"))
     async with database.sessions.begin() as session:
-        await commands.mark_dispatched(session, UUID(batch), datetime.now(UTC))
+        await commands.send_batch(session, UUID(batch), datetime.now(UTC))
         await session.flush()
-        late = await while_it_waits(
-            database, client.post(f"/v1/plastic-batches/{batch}/dispatched", headers=staff)
-        )
+        late = await while_it_waits(database, client.post(f"/v1/plastic-batches/{batch}/send", headers=staff))
     answer = await late
     assert (answer.status_code, answer.json()["code"]) == (409, "batch_step_not_allowed")
     steps = [event for event in await published() if getattr(event, "batch_id", None) == UUID(batch)]
-    assert len([event for event in steps if event.event_type.startswith("cards.plastic_batch_dispatched")]) == 1
+    assert len([event for event in steps if event.event_type.startswith("cards.plastic_batch_sent")]) == 1

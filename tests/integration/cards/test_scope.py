@@ -13,6 +13,7 @@ from tests.integration.cards.conftest import CardsOf, Deliver, Person, Region, o
 
 STAFF = {Role.FEDERAL_STAFF, Role.REGIONAL_STAFF, Role.TERRITORIAL_STAFF, Role.PRIMARY_STAFF}
 OVERSEERS = STAFF | {Role.AUDITOR, Role.INTERNAL_APP}
+OFFICE = {Role.FEDERAL_STAFF, Role.REGIONAL_STAFF}
 ROUTES: dict[tuple[str, str], set[Role]] = {
     ("GET", "/v1/cards"): OVERSEERS | {Role.MEMBER},
     ("GET", "/v1/cards/{card_id}"): OVERSEERS | {Role.MEMBER},
@@ -22,14 +23,21 @@ ROUTES: dict[tuple[str, str], set[Role]] = {
     ("GET", "/v1/plastic-batches"): OVERSEERS,
     ("POST", "/v1/plastic-batches"): STAFF,
     ("GET", "/v1/plastic-batches/{batch_id}"): OVERSEERS,
-    ("POST", "/v1/plastic-batches/{batch_id}/produced"): STAFF,
-    ("POST", "/v1/plastic-batches/{batch_id}/dispatched"): STAFF,
-    ("POST", "/v1/plastic-batches/{batch_id}/handed-over"): STAFF,
+    ("GET", "/v1/plastic-batches/{batch_id}/cards"): OVERSEERS,
+    ("GET", "/v1/plastic-batches/{batch_id}/reconciliation"): OVERSEERS,
+    ("GET", "/v1/plastic-batches/{batch_id}/personalisation-file"): OFFICE,
+    ("POST", "/v1/plastic-batches/{batch_id}/approve"): OFFICE,
+    ("POST", "/v1/plastic-batches/{batch_id}/send"): OFFICE,
+    ("POST", "/v1/plastic-batches/{batch_id}/factory-responses"): OFFICE,
+    ("POST", "/v1/plastic-batches/{batch_id}/cancel"): STAFF,
+    ("POST", "/v1/plastic-batches/{batch_id}/delivered"): STAFF,
+    ("POST", "/v1/plastic-batches/{batch_id}/hand-over"): STAFF,
+    ("GET", "/v1/cards/{card_id}/face"): STAFF | {Role.MEMBER},
     ("GET", "/v1/member-counts"): OVERSEERS,
     ("GET", "/v1/headline"): OVERSEERS,
 }
 PUBLIC = {("GET", "/.well-known/jwks.json"), ("GET", "/v1/status-list")}
-BODIES: dict[str, Any] = {"block": {"reason": "lost"}, "produced": {"spoiled": []}}
+BODIES: dict[str, Any] = {"block": {"reason": "lost"}, "delivered": {}, "hand-over": {"receipt": "1"}}
 
 
 def test_the_table_of_routes_is_the_applications(app: FastAPI) -> None:

@@ -19,6 +19,7 @@ from common.events.cards import CardExpired
 from common.settings import Settings
 from common.testing import Client, TestIssuer
 from tests.integration.cards.conftest import CardsOf, Deliver, Person, Published, Region
+from tests.integration.cards.plastic import PlasticLine, done
 
 
 @pytest.fixture
@@ -54,17 +55,14 @@ async def test_a_card_is_green_until_it_is_blocked(
 
 
 async def test_a_plastic_card_is_not_good_before_it_is_handed_over(
-    client: Client, issuer: TestIssuer, region: Region, anna: Person, cards_of: CardsOf
+    line: PlasticLine, client: Client, issuer: TestIssuer, region: Region, anna: Person, cards_of: CardsOf
 ) -> None:
-    federal = issuer.bearer("federal_staff")
-    order = {"organisation_id": str(region.school)}
-    batch = (await client.post("/v1/plastic-batches", json=order, headers=federal)).json()
+    batch = await line.dispatched(region.school)
     text = await code_of(client, issuer, (await cards_of(anna))[1].card_id)
-    for step in ("produced", "dispatched"):
-        assert (await judge(client, text)).reason == "not_active"
-        await client.post(f"/v1/plastic-batches/{batch['batch_id']}/{step}", json={}, headers=federal)
     assert (await judge(client, text)).reason == "not_active"
-    await client.post(f"/v1/plastic-batches/{batch['batch_id']}/handed-over", headers=federal)
+    done(await line.post(batch, "delivered", line.staff, json={}))
+    assert (await judge(client, text)).reason == "not_active"
+    done(await line.post(batch, "hand-over", line.staff, json={"receipt": "1"}))
     assert (await judge(client, text)).colour == "green"
 
 

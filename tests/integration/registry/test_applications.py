@@ -23,6 +23,7 @@ async def test_an_applicant_is_admitted(world: Any, done: Any, published: Any) -
         "organisation_id": str(world.school),
         "status": "member",
         "category": "working",
+        "pedagogical": None,
         "sex": "female",
         "birth_year": 1985,
         "joined_on": "2021-02-15",

@@ -17,6 +17,7 @@ from common.errors import BusinessError
 from common.http import PageParams
 from registry.commands import organisations as commands
 from registry.queries import organisations as queries
+from registry.queries.moments import Moment
 
 FIRST = date(2021, 1, 1)
 DAYS = [FIRST + timedelta(days=n) for n in range(13)]
@@ -44,7 +45,7 @@ steps = st.lists(
 
 
 async def history(session: AsyncSession) -> dict[date, State]:
-    rows = (await session.execute(sa.text("select * from organisation_period"))).all()
+    rows = (await session.execute(sa.text("select * from organisation_period where superseded_at is null"))).all()
     return {
         day: {
             row.organisation_id: (row.parent_id, row.status)
@@ -135,7 +136,7 @@ async def test_it_is_a_tree_on_every_day_and_the_past_stays(database: Database, 
             assert sum(status == "closed" for _, status in last.values()) == done["close"]
         for day in DAYS[::4]:
             rows, _ = await queries.organisations(
-                session, FEDERAL, PageParams(limit=500), text=None, parent_id=None, kind=None, as_of=day
+                session, FEDERAL, PageParams(limit=500), text=None, parent_id=None, kind=None, moment=Moment(day)
             )
             assert {row.organisation_id: (row.parent_id, row.status) for row in rows} == (await history(session))[
                 day

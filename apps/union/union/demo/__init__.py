@@ -101,7 +101,8 @@ async def _whole_year(
         played = await year.play(apis, dice, stage)
     await _quiet()
     with stage.step("cards: plastic batch, lost card, QR codes offline"):
-        cards = await benefits.play_cards(apis, played, out / "cards", stage)
+        keys = platform.local_stack().data_dir / "keys"
+        cards = await benefits.play_cards(apis, played, out / "cards", keys, stage)
     await _quiet()
     with stage.step("bonus programme: two partners, purchases, refunds, payouts"):
         facts["cashback_played"] = await benefits.play_cashback(apis, played, dice, stage)
@@ -164,6 +165,11 @@ async def _prove(
             and cards["blocked_is_red"]
             and cards["tampered_is_red"],
             f"{cards['verified_green']} of {cards['verified']} green",
+        ),
+        proof.Check(
+            "plastic cards: named in the factory's file alone, every one accounted for",
+            0 < cards["plastic"] == cards["plastic_with_names"] and cards["plastic_unaccounted"] == 0,
+            f"{cards['plastic']} ordered, 1 spoiled, {cards['plastic_handed_over']} handed over",
         ),
         proof.Check(
             "personal data on Kafka and in logs = 0",

@@ -13,6 +13,7 @@ from typing import Any
 
 from cards.cli import EXIT_CODES
 from cards.verify import KeySet, StatusList, verify
+from union.demo import plastic
 from union.demo.clients import Apis, in_parallel
 from union.demo.progress import Stage
 from union.demo.year import YEAR, Played, day
@@ -26,13 +27,17 @@ CAMPAIGN_BUDGET = 50_000_000
 class CardsPlayed:
     virtual: int
     plastic: int
+    plastic_with_names: int
+    """Cards in the personalisation file, opened with the factory's key, that have their member's name."""
+    plastic_handed_over: int
+    plastic_unaccounted: int
     verified: int
     verified_green: int
     blocked_is_red: bool
     tampered_is_red: bool
 
 
-async def play_cards(apis: Apis, played: Played, out: Path, stage: Stage) -> CardsPlayed:
+async def play_cards(apis: Apis, played: Played, out: Path, keys_folder: Path, stage: Stage) -> CardsPlayed:
     """A plastic batch, a lost card, and QR codes checked offline by `union card verify`."""
     federal = apis.bearer("federal_staff")
     live = await apis.pages("cards", "/v1/cards", federal, status="active")
@@ -43,11 +48,7 @@ async def play_cards(apis: Apis, played: Played, out: Path, stage: Stage) -> Car
     for card in virtual:
         homes[card["organisation_id"]] = homes.get(card["organisation_id"], 0) + 1
     home = max(sorted(homes), key=lambda organisation: homes[organisation])
-    staff = apis.bearer("regional_staff", organisation_id=played.region)
-    batch = await apis.post("cards", "/v1/plastic-batches", staff, {"organisation_id": home})
-    path = f"/v1/plastic-batches/{batch['batch_id']}"
-    for step in ("produced", "dispatched", "handed-over"):
-        batch = await apis.post("cards", f"{path}/{step}", staff, {"spoiled": []} if step == "produced" else None)
+    batch = await plastic.play_batch(apis, played.region, home, keys_folder)
 
     # --- QR codes: everybody's is fetched by its holder and checked without a network -----------------------
     keys, statuses = out / "jwks.json", out / "status-list.cwt"
@@ -68,7 +69,10 @@ async def play_cards(apis: Apis, played: Played, out: Path, stage: Stage) -> Car
     )
     return CardsPlayed(
         virtual=len(virtual),
-        plastic=batch["cards"],
+        plastic=batch["ordered"],
+        plastic_with_names=batch["personalised_with_names"],
+        plastic_handed_over=batch["handed_over"],
+        plastic_unaccounted=batch["difference"],
         verified=len(codes),
         verified_green=green if good == GREEN else 0,
         blocked_is_red=lost_code == RED,

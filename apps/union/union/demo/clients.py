@@ -58,13 +58,16 @@ class Apis:
         body: Any = None,
         params: dict[str, Any] | None = None,
         headers: dict[str, str] | None = None,
+        content: bytes | None = None,
     ) -> httpx.Response:
         """One call, with an Idempotency-Key on a POST. Raises Refused for anything but success."""
         sent = {**(auth or {}), **(headers or {})}
         if method == "POST":
             sent.setdefault("Idempotency-Key", str(uuid.uuid4()))
         self.calls += 1
-        answer = await self.http[service].request(method, path, json=body, params=params, headers=sent)
+        answer = await self.http[service].request(
+            method, path, json=body, content=content, params=params, headers=sent
+        )
         if answer.is_error:
             problem = answer.json() if "json" in answer.headers.get("content-type", "") else {}
             raise Refused(

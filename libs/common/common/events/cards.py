@@ -8,6 +8,10 @@ from common.events.base import Event, Topic
 
 SOURCE = "urn:union:cards"
 
+BatchStatus = Literal[
+    "ordered", "approved", "sent", "produced", "dispatched", "delivered", "handed_over", "cancelled"
+]
+
 CARDS = Topic("cards.card.v1", owner="cards")
 BATCHES = Topic("cards.plastic_batch.v1", owner="cards")
 
@@ -24,7 +28,8 @@ class CardEvent(Event):
     form: Literal["virtual", "plastic"]
     status: Literal["requested", "issued", "active", "blocked", "replaced", "expired"]
     reason: str | None
-    """Why it is blocked: lost, stolen, membership_ended, consent_withdrawn, spoiled (in production)."""
+    """Why it is blocked: lost, stolen, membership_ended, consent_withdrawn; before it reached its member: spoiled (in
+    production), missing (at delivery), order_cancelled."""
     expires_on: date
     """The first day on which it is not valid."""
 
@@ -85,19 +90,39 @@ class BatchEvent(Event):
     batch_id: UUID
     organisation_id: UUID
     reference: str
-    status: Literal["ordered", "produced", "dispatched", "handed_over"]
+    status: BatchStatus
     cards: int
     """How many were ordered."""
+    spoiled: int = 0
+    """How many of them the factory spoiled."""
 
 
 class PlasticBatchOrdered(BatchEvent):
-    """The batch was sent to the factory."""
+    """Somebody ordered the cards; another person has yet to approve it."""
 
     event_type: ClassVar[str] = "cards.plastic_batch_ordered.v1"
 
 
+class PlasticBatchApproved(BatchEvent):
+    """A second person approved the order."""
+
+    event_type: ClassVar[str] = "cards.plastic_batch_approved.v1"
+
+
+class PlasticBatchCancelled(BatchEvent):
+    """The order was called off before it was sent; its cards ended."""
+
+    event_type: ClassVar[str] = "cards.plastic_batch_cancelled.v1"
+
+
+class PlasticBatchSent(BatchEvent):
+    """The factory may have the personalisation file."""
+
+    event_type: ClassVar[str] = "cards.plastic_batch_sent.v1"
+
+
 class PlasticBatchProduced(BatchEvent):
-    """The factory has made the cards of the batch."""
+    """The factory has made or spoiled every card of the batch."""
 
     event_type: ClassVar[str] = "cards.plastic_batch_produced.v1"
 
@@ -108,16 +133,26 @@ class PlasticBatchDispatched(BatchEvent):
     event_type: ClassVar[str] = "cards.plastic_batch_dispatched.v1"
 
 
+class PlasticBatchDelivered(BatchEvent):
+    """The organisation has counted the cards that reached it."""
+
+    event_type: ClassVar[str] = "cards.plastic_batch_delivered.v1"
+
+
 class PlasticBatchHandedOver(BatchEvent):
-    """The organisation has received the batch."""
+    """Every card that was to be handed over is in its member's hands."""
 
     event_type: ClassVar[str] = "cards.plastic_batch_handed_over.v1"
 
 
 BATCH_EVENTS: tuple[type[BatchEvent], ...] = (
     PlasticBatchOrdered,
+    PlasticBatchApproved,
+    PlasticBatchCancelled,
+    PlasticBatchSent,
     PlasticBatchProduced,
     PlasticBatchDispatched,
+    PlasticBatchDelivered,
     PlasticBatchHandedOver,
 )
 

@@ -1,21 +1,21 @@
 """Members: the records that staff keep and that members see of themselves."""
 
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Annotated, Literal
 from uuid import UUID
 
-from fastapi import Response
+from fastapi import Query, Response
 
 from common import app
 from common.events import registry as events
 from common.http import IfMatch, Page, PageDep, SessionDep, check_if_match, etag
 from registry import errors
-from registry.api.dependencies import Purpose, Reader, ReaderOrMember, Staff, StaffOrMember
+from registry.api.dependencies import MomentDep, Purpose, Reader, ReaderOrMember, Staff, StaffOrMember
 from registry.commands import membership as commands
 from registry.commands.audit import record_access
 from registry.commands.loading import locked
 from registry.models import Member
-from registry.queries import people, reach
+from registry.queries import history, people, reach
 from registry.queries.extract import extract
 from registry.schemas import people as bodies
 from registry.schemas.people import MemberState, MemberView
@@ -28,12 +28,22 @@ async def list_members(
     session: SessionDep,
     principal: Reader,
     page: PageDep,
+    moment: MomentDep,
     organisation_id: UUID | None = None,
     status: events.MemberStatus | None = None,
+    member_id: Annotated[list[UUID] | None, Query(max_length=100, description="Only these, up to 100")] = None,
     purpose: Purpose = None,
 ) -> Page[MemberView]:
-    """Members within your reach; the reading of names is recorded."""
-    records, cursor = await people.members(session, principal, page, organisation_id, status)
+    """Members within your reach; the reading of names is recorded.
+
+    With `as_of`: those who were in your organisations on that day, without the names of those who have gone elsewhere.
+    """
+    if moment is None:
+        records, cursor = await people.members(session, principal, page, organisation_id, status, member_id)
+    else:
+        records, cursor = await history.members_then(
+            session, principal, page, moment, organisation_id, status, member_id
+        )
     named = [record.member.member_id for record in records if record.person]
     record_access(session, principal.subject, "list_members", "member", named, purpose, datetime.now(UTC))
     return Page(
@@ -48,9 +58,14 @@ async def read_member(
     response: Response,
     session: SessionDep,
     principal: ReaderOrMember,
+    moment: MomentDep,
     purpose: Purpose = None,
 ) -> MemberView:
-    record = await people.member(session, principal, member_id)
+    """One member; with `as_of`, as of that day. The ETag is always that of the newest state."""
+    if moment is None:
+        record = await people.member(session, principal, member_id)
+    else:
+        record = await history.member_then(session, principal, member_id, moment)
     named = [member_id] if record.person else []
     record_access(session, principal.subject, "read_member", "member", named, purpose, datetime.now(UTC))
     response.headers["ETag"] = etag(record.member.version)

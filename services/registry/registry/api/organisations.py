@@ -1,6 +1,6 @@
 """The tree of organisations and its counts."""
 
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from typing import Annotated
 from uuid import UUID
 
@@ -10,8 +10,8 @@ from common import app
 from common.events.registry import Kind
 from common.http import IfMatch, Page, PageDep, ReadSessionDep, SessionDep, check_if_match, etag
 from common.types import Line
-from registry import errors, rules
-from registry.api.dependencies import Reader, TreeStaff
+from registry import errors
+from registry.api.dependencies import MomentDep, Reader, TreeStaff
 from registry.commands import organisations as commands
 from registry.commands.loading import locked
 from registry.models import Organisation
@@ -21,8 +21,6 @@ from registry.schemas import organisations as bodies
 from registry.schemas.organisations import OrganisationView
 
 router = app.router(tags=["organisations"])
-
-AsOf = Annotated[date | None, Query(ge=rules.EARLIEST, description="The state of that day; default: the newest.")]
 
 
 @router.post("/organisations", status_code=201)
@@ -49,24 +47,24 @@ async def list_organisations(
     session: ReadSessionDep,
     principal: Reader,
     page: PageDep,
+    moment: MomentDep,
     q: Annotated[Line | None, Query(description="Words of the name, or the code")] = None,
     parent_id: UUID | None = None,
     kind: Kind | None = None,
-    as_of: AsOf = None,
 ) -> Page[OrganisationView]:
     """Organisations within your reach, in the order of their making."""
     rows, cursor = await queries.organisations(
-        session, principal, page, text=q, parent_id=parent_id, kind=kind, as_of=as_of
+        session, principal, page, text=q, parent_id=parent_id, kind=kind, moment=moment
     )
     return Page(items=[OrganisationView.model_validate(row) for row in rows], next_cursor=cursor)
 
 
 @router.get("/organisations/{organisation_id}")
 async def read_organisation(
-    organisation_id: UUID, response: Response, session: ReadSessionDep, principal: Reader, as_of: AsOf = None
+    organisation_id: UUID, response: Response, session: ReadSessionDep, principal: Reader, moment: MomentDep
 ) -> OrganisationView:
     """One organisation; with `as_of`, as it was on that day. The ETag is always that of the newest state."""
-    return _view(await queries.organisation(session, principal, organisation_id, as_of), response)
+    return _view(await queries.organisation(session, principal, organisation_id, moment), response)
 
 
 @router.patch("/organisations/{organisation_id}")

@@ -6,6 +6,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm.attributes import set_committed_value
 from uuid_utils.compat import uuid7
 
 from common.events.registry import (
@@ -16,8 +17,8 @@ from common.events.registry import (
     MemberExpelled,
     MemberLeft,
 )
-from common.outbox import publish
 from registry import errors, rules
+from registry.commands.history import publish_members
 from registry.commands.loading import locked, open_stay
 from registry.models import Consent, Member, Membership, Person
 
@@ -128,6 +129,6 @@ async def purposes_in_force(session: AsyncSession, member_id: UUID) -> list[str]
 async def publish_member(
     session: AsyncSession, event: type[MemberEvent], member: Member, effective_on: date, **extra: Any
 ) -> None:
-    """Publish the member's whole public state. The member's row is locked, its version raised."""
-    consents = await purposes_in_force(session, member.member_id)
-    publish(session, event(**member.public_state(effective_on, consents), **extra))
+    """Keep the member's state from that day on, and publish it. The member's row is locked, its version raised."""
+    versions = await publish_members(session, event, {member.member_id: effective_on}, lambda _: extra)
+    set_committed_value(member, "version", versions[member.member_id])

@@ -20,7 +20,8 @@ from common.events.registry import (
 from common.outbox import publish
 from registry import errors, rules
 from registry.commands.loading import lock_tree, locked
-from registry.models import Organisation, OrganisationPeriod
+from registry.commands.timeline import change_from
+from registry.models import Organisation
 
 # Upwards from the new parent through every period that overlaps the days of the move: reaching the moved
 # organisation with days left is a cycle on those days, be it in the past or now.
@@ -32,6 +33,7 @@ _CYCLE = sa.text(
         select period.parent_id, above.during * daterange(period.valid_from, period.valid_to)
         from above join organisation_period period
           on period.organisation_id = above.organisation_id
+         and period.superseded_at is null
          and daterange(period.valid_from, period.valid_to) && above.during
         where period.parent_id is not null and above.organisation_id <> :moved
     )
@@ -42,7 +44,7 @@ _CYCLE = sa.text(
 _USES = {
     "organisations under it on that day": sa.text(
         "select exists (select from organisation_period where parent_id = :id and status = 'active'"
-        " and (valid_to is null or valid_to > :day))"
+        " and superseded_at is null and (valid_to is null or valid_to > :day))"
     ),
     "members on that day": sa.text(
         "select exists (select from membership where organisation_id = :id and (to_on is null or to_on > :day))"
@@ -64,11 +66,10 @@ async def create_organisation(
     name: str,
     parent_id: UUID | None,
     opened_on: date,
-    institution_type: str | None,
-    employed: int | None,
-    students: int | None,
     now: datetime,
+    **institution: Any,
 ) -> Organisation:
+    """`institution` may hold short_name, institution_type, institution_name, address, inn, employed and students."""
     rules.check_date(opened_on, "effective_on", now.date())
     await lock_tree(session)
     parent = await _parent(session, parent_id, opened_on) if parent_id else None
@@ -80,10 +81,8 @@ async def create_organisation(
         code=code,
         name=name,
         search_name=rules.search_name(name),
-        institution_type=institution_type,
-        employed=employed,
-        students=students,
         opened_on=opened_on,
+        **institution,
     )
     statement = insert(Organisation).values(organisation.model_dump()).on_conflict_do_nothing()
     created = await session.scalar(statement.returning(Organisation.organisation_id))  # type: ignore[call-overload]
@@ -97,19 +96,15 @@ async def create_organisation(
 async def change_organisation(
     session: AsyncSession, organisation_id: UUID, changes: dict[str, Any], effective_on: date, now: datetime
 ) -> Organisation:
-    """`changes` may hold name, institution_type, employed and students. What changes nothing is no change."""
+    """`changes` may hold the name and what create_organisation's `institution` may. What changes nothing is none."""
     rules.check_date(effective_on, "effective_on", now.date())
     organisation = await locked(session, Organisation, organisation_id)
     rules.check_active(organisation)
     changes = {field: value for field, value in changes.items() if getattr(organisation, field) != value}
     if not changes:
         return organisation
-    for field, value in changes.items():
-        setattr(organisation, field, value)
-    organisation.search_name = rules.search_name(organisation.name)
-    await _begin_period(session, organisation, effective_on)
     event = OrganisationRenamed if "name" in changes else OrganisationChanged
-    publish(session, event(**organisation.public_state(effective_on)))
+    await change_from(session, organisation, event, changes, effective_on)
     return organisation
 
 
@@ -124,9 +119,7 @@ async def move_organisation(
     rules.check_placement(organisation.kind, parent.kind)
     if await session.scalar(_CYCLE, {"parent": parent_id, "moved": organisation_id, "day": effective_on}):
         raise errors.CycleRefused
-    organisation.parent_id = parent_id
-    await _begin_period(session, organisation, effective_on, reason)
-    publish(session, OrganisationMoved(**organisation.public_state(effective_on)))
+    await change_from(session, organisation, OrganisationMoved, {"parent_id": parent_id}, effective_on, reason)
     return organisation
 
 
@@ -142,9 +135,8 @@ async def close_organisation(
         values = {"id": organisation_id, "day": effective_on} if ":day" in used.text else {"id": organisation_id}
         if await session.scalar(used, values):
             raise errors.OrganisationInUse(what)
-    organisation.status, organisation.closed_on = "closed", effective_on
-    await _begin_period(session, organisation, effective_on, reason)
-    publish(session, OrganisationClosed(**organisation.public_state(effective_on)))
+    await change_from(session, organisation, OrganisationClosed, {"status": "closed"}, effective_on, reason)
+    organisation.closed_on = effective_on
     return organisation
 
 
@@ -159,24 +151,3 @@ async def _taken(session: AsyncSession, kind: str) -> BusinessError:
     roots = sa.text("select exists (select from organisation where kind = 'federal')")
     root = kind == "federal" and await session.scalar(roots)
     return errors.RootExists() if root else errors.CodeTaken()
-
-
-async def _begin_period(
-    session: AsyncSession, organisation: Organisation, effective_on: date, reason: str | None = None
-) -> None:
-    """Raise the version and keep the state in the history from that day on."""
-    organisation.version += 1
-    statement = sa.select(OrganisationPeriod).where(
-        OrganisationPeriod.organisation_id == organisation.organisation_id,  # type: ignore[arg-type]
-        OrganisationPeriod.valid_to.is_(None),  # type: ignore[union-attr]
-    )
-    current = (await session.scalars(statement)).one()
-    if effective_on < current.valid_from:
-        raise errors.EarlierThanLastChange
-    if effective_on == current.valid_from:
-        await session.delete(current)
-    else:
-        current.valid_to = effective_on
-    # The new period may not be written before the old one has ended: they would overlap.
-    await session.flush()
-    session.add(organisation.period(effective_on, reason))

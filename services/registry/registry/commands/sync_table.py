@@ -90,8 +90,7 @@ async def locate_organisation(session: AsyncSession, operation: bodies.AdmitMemb
     heir = meant
     seen = {meant.organisation_id}
     while heir.status == "closed" and heir.parent_id is not None:
-        successors: list[UUID] = getattr(heir, "successor_ids", [])
-        following = successors[0] if successors else heir.parent_id
+        following = heir.successor_ids[0] if heir.successor_ids else heir.parent_id
         if following in seen:
             break
         seen.add(following)

@@ -2,6 +2,7 @@
 
 from common.tables import add_kernel_tables
 from registry.models.base import Table
+from registry.models.history import MemberPeriod
 from registry.models.joining import Application, Consent, Transfer
 from registry.models.members import Member, Membership, Person
 from registry.models.organisations import Organisation, OrganisationPeriod
@@ -16,6 +17,7 @@ __all__ = [
     "Consent",
     "ImportFile",
     "Member",
+    "MemberPeriod",
     "Membership",
     "Organisation",
     "OrganisationPeriod",

@@ -53,6 +53,8 @@ class Member(Table, table=True):
     organisation_id: UUID = Field(foreign_key="organisation.organisation_id")
     status: str = "member"
     category: str | None = None
+    pedagogical: bool | None = None
+    """Teaching staff or not, among the working."""
     sex: str | None = None
     birth_year: int
     joined_on: date
@@ -74,6 +76,7 @@ class Member(Table, table=True):
             "joined_on": self.joined_on,
             "left_on": self.left_on,
             "consents": sorted(consents),
+            "pedagogical": self.pedagogical,
         }
 
 

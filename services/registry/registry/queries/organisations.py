@@ -1,6 +1,5 @@
 """The tree, today and on any day before."""
 
-from datetime import date
 from typing import Any
 from uuid import UUID
 
@@ -14,7 +13,9 @@ from common.errors import NotFound
 from common.http import PageParams, paginate
 from registry import rules
 from registry.models import Member, Organisation, OrganisationPeriod
+from registry.models.organisations import DATED
 from registry.queries import reach
+from registry.queries.moments import Moment
 
 
 def found_by(column: Any, text: str) -> sa.ColumnElement[bool]:
@@ -32,9 +33,9 @@ async def organisations(
     text: str | None,
     parent_id: UUID | None,
     kind: str | None,
-    as_of: date | None,
+    moment: Moment | None,
 ) -> tuple[list[Organisation], str | None]:
-    statement, state = _states(as_of)
+    statement, state = _states(moment)
     statement = statement.where(reach.organisations(principal, Organisation.organisation_id))
     if text is not None:
         by_code = col(Organisation.code) == text
@@ -44,14 +45,14 @@ async def organisations(
     if kind is not None:
         statement = statement.where(col(Organisation.kind) == kind)
     rows, cursor = await paginate(session, statement, Organisation.organisation_id, page)
-    return [_as_it_was(row, as_of) for row in rows], cursor
+    return [_as_it_was(row, moment) for row in rows], cursor
 
 
 async def organisation(
-    session: AsyncSession, principal: Principal, organisation_id: UUID, as_of: date | None
+    session: AsyncSession, principal: Principal, organisation_id: UUID, moment: Moment | None
 ) -> Organisation:
     """Raises NotFound outside the caller's reach, and for a day before it was opened."""
-    statement, _ = _states(as_of)
+    statement, _ = _states(moment)
     statement = statement.where(
         col(Organisation.organisation_id) == organisation_id,
         reach.organisations(principal, Organisation.organisation_id),
@@ -59,7 +60,7 @@ async def organisation(
     row = (await session.execute(statement)).one_or_none()
     if row is None:
         raise NotFound("organisation", organisation_id)
-    return _as_it_was(row if as_of else row[0], as_of)
+    return _as_it_was(row if moment else row[0], moment)
 
 
 async def applicants_choice(
@@ -99,9 +100,9 @@ async def member_counts(
     return await paginate(session, statement, Organisation.organisation_id, page)
 
 
-def _states(as_of: date | None) -> tuple[sa.Select[*tuple[Any, ...]], Any]:
+def _states(moment: Moment | None) -> tuple[sa.Select[*tuple[Any, ...]], Any]:
     """The newest states, or (id, organisation, its state of that day)."""
-    if as_of is None:
+    if moment is None:
         return sa.select(Organisation), Organisation
     statement = (
         sa.select(col(Organisation.organisation_id), Organisation, OrganisationPeriod)
@@ -109,21 +110,18 @@ def _states(as_of: date | None) -> tuple[sa.Select[*tuple[Any, ...]], Any]:
             OrganisationPeriod,
             col(OrganisationPeriod.organisation_id) == col(Organisation.organisation_id),
         )
-        .where(
-            col(OrganisationPeriod.valid_from) <= as_of,
-            sa.or_(col(OrganisationPeriod.valid_to).is_(None), col(OrganisationPeriod.valid_to) > as_of),
-        )
+        .where(moment.holds(OrganisationPeriod))
     )
     return statement, OrganisationPeriod
 
 
-def _as_it_was(row: Any, as_of: date | None) -> Organisation:
+def _as_it_was(row: Any, moment: Moment | None) -> Organisation:
     """A copy, outside the session, with that day's state laid over the newest one."""
-    if as_of is None:
+    if moment is None:
         return row  # type: ignore[no-any-return]
     state: OrganisationPeriod = row.OrganisationPeriod
     newest: Organisation = row.Organisation
-    then = state.model_dump(exclude={"organisation_id", "valid_from", "valid_to", "search_name", "reason"})
+    then = {field: getattr(state, field) for field in DATED}
     if state.status == "active":
         then["closed_on"] = None
     return Organisation(**{**newest.model_dump(), **then})

@@ -1,5 +1,6 @@
 """Members, applications and transfers, within the caller's reach."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -65,8 +66,11 @@ async def members(
     page: PageParams,
     organisation_id: UUID | None,
     status: str | None,
+    member_ids: Sequence[UUID] | None = None,
 ) -> tuple[list[MemberRecord], str | None]:
     statement = _members(principal)
+    if member_ids is not None:
+        statement = statement.where(col(Member.member_id).in_(member_ids))
     if organisation_id is not None:
         statement = statement.where(col(Member.organisation_id) == organisation_id)
     if status is not None:

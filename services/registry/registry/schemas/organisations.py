@@ -10,6 +10,8 @@ from common.events.registry import InstitutionType, Kind
 from common.types import Line
 from registry.schemas.fields import BusinessDate, HeadCount, Request
 
+Inn = Annotated[str, StringConstraints(pattern=r"^([0-9]{10}|[0-9]{12})$")]
+"""Taxpayer number: 10 digits of a legal entity, 12 of a person."""
 Code = Annotated[str, StringConstraints(min_length=1, max_length=40, pattern=r"^[\w.\-/]+$")]
 
 
@@ -18,7 +20,11 @@ class OrganisationRequest(Request):
     kind: Kind
     code: Code
     name: Line
+    short_name: Line | None = None
     institution_type: InstitutionType | None = None
+    institution_name: Line | None = None
+    address: Line | None = None
+    inn: Inn | None = None
     employed: HeadCount | None = None
     students: HeadCount | None = None
     effective_on: BusinessDate | None = Field(default=None, description="The day it opens; default: today.")
@@ -28,7 +34,11 @@ class OrganisationChange(Request):
     """What is absent stays as it is."""
 
     name: Line | None = None
+    short_name: Line | None = None
     institution_type: InstitutionType | None = None
+    institution_name: Line | None = None
+    address: Line | None = None
+    inn: Inn | None = None
     employed: HeadCount | None = None
     students: HeadCount | None = None
     effective_on: BusinessDate | None = None
@@ -53,8 +63,13 @@ class OrganisationView(BaseModel):
     kind: Kind
     code: str
     name: str
+    short_name: str | None
     status: Literal["active", "closed"]
+    successor_ids: list[UUID] = Field(description="Where the members of a merged or split organisation went.")
     institution_type: InstitutionType | None
+    institution_name: str | None
+    address: str | None
+    inn: str | None
     employed: int | None
     students: int | None
     opened_on: date

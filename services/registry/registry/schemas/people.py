@@ -112,6 +112,7 @@ class MemberState(BaseModel):
     organisation_id: UUID
     status: MemberStatus
     category: Category | None
+    pedagogical: bool | None
     sex: Sex | None
     birth_year: int
     joined_on: date

@@ -6,8 +6,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-revision: str = "0003"
-down_revision: str | None = "0002"
+revision: str = "0004"
+down_revision: str | None = "0003"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 
@@ -135,7 +135,7 @@ begin
     insert into sync_change (kind, row_id, organisation_id)
         select 'organisation', organisation_id, organisation_id from new_rows;
     -- Open operations of phones about a closed organisation go to its successor, or to the one above it.
-    update sync_operation set organisation_id = new_rows.parent_id from new_rows
+    update sync_operation set organisation_id = coalesce(new_rows.successor_ids[1], new_rows.parent_id) from new_rows
     where new_rows.status = 'closed' and sync_operation.organisation_id = new_rows.organisation_id
       and sync_operation.state = 'open';
     return null;
@@ -254,10 +254,6 @@ def upgrade() -> None:
         ["organisation_id", "item_id"],
         unique=False,
         postgresql_where=sa.text("state = 'open'"),
-    )
-    op.drop_constraint("status_known", "member")
-    op.create_check_constraint(
-        "status_known", "member", "status in ('member', 'left', 'expelled', 'merged', 'erased')"
     )
     for statement in _FUNCTIONS.split("\n\n"):
         op.execute(statement)
