@@ -12,7 +12,7 @@ from rich.console import Console
 from sqlalchemy import MetaData
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from bench import api, projection, relay, report
+from bench import api, pocket, projection, relay, report
 from bench.measure import Row, measure, measure_alone
 from bench.world import ROOT, Servers, Table, member_messages, servers
 from common.events.registry import MEMBERS
@@ -21,7 +21,7 @@ from common.testing import TestIssuer
 from common.topics import provision
 from tests.kernel import toy
 
-ROWS = ("relay", "projection", "idiomatic", "api")
+ROWS = ("relay", "projection", "idiomatic", "api", "pocket")
 AIM = 0.5
 EVENTS, KEYS = 20_000, 5_000
 IDIOMATIC_EVENTS = 1_500
@@ -89,7 +89,29 @@ async def run(servers: Servers, wanted: list[str], turns: int, report: Report) -
         )
     if "api" in wanted:
         rows.append(await _api_row(servers, settings.database_pool, turns, report))
+    if "pocket" in wanted:
+        rows += await _pocket_rows(servers, turns, report)
     return rows
+
+
+async def _pocket_rows(servers: Servers, turns: int, report: Report) -> list[Row]:
+    async with pocket.phones(servers, TestIssuer(servers.folder)) as (first, second):
+        loaded = await measure_alone(
+            f"pocket: snapshot of {pocket.MEMBERS:,} members",
+            "members/s",
+            lambda: pocket.snapshot_rate(first),
+            turns=turns,
+            report=report,
+        )
+        await second.pull()
+        changed = await measure_alone(
+            "pocket: from one phone to another",
+            "changes/s",
+            lambda: pocket.propagation_rate(first, second),
+            turns=turns,
+            report=report,
+        )
+    return [loaded, changed]
 
 
 async def _api_row(servers: Servers, pool: int, turns: int, report: Report) -> Row:
