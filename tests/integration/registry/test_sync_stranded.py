@@ -187,6 +187,54 @@ async def test_what_was_meant_for_a_closed_organisation_goes_to_the_one_above(
     assert pocket.store.members.keys() == {accepted["member_id"]}
 
 
+async def merge_into(database: Database, closed: uuid.UUID, successor: uuid.UUID) -> None:
+    """What a merge of organisations leaves: members and their stays in the successor, which the closed one names."""
+    names = {"closed": closed, "successor": successor}
+    ids = [sa.bindparam(name, type_=sa.Uuid) for name in names]
+    async with database.sessions.begin() as session:
+        for statement in (
+            "update membership set to_on = date '2021-06-01', end_reason = 'transferred'"
+            " where organisation_id = :closed and to_on is null",
+            "insert into membership (membership_id, member_id, organisation_id, from_on)"
+            " select gen_random_uuid(), member_id, :successor, date '2021-06-01' from member"
+            " where organisation_id = :closed and status = 'member'",
+            "update member set organisation_id = :successor, version = version + 1 where organisation_id = :closed",
+            "update application set organisation_id = :successor where organisation_id = :closed",
+            "update organisation set status = 'closed', closed_on = date '2021-06-01',"
+            " successor_ids = array[:successor], version = version + 1 where organisation_id = :closed",
+        ):
+            used = [bind for bind in ids if f":{bind.key}" in statement]
+            await session.execute(sa.text(statement).bindparams(*used), names)
+
+
+async def test_what_a_merged_organisation_did_offline_is_its_successors_to_decide(
+    world: Any, phone: Any, done: Any, database: Database
+) -> None:
+    waiting = phone.do("admit_member", organisation_id=str(world.school), **{**PERSON, "birth_date": "2020-01-01"})
+    await phone.push()
+    keys = [
+        phone.change(phone.member, phone="+79130000001"),
+        phone.decide(phone.application, "admit", protocol_number="13"),
+        phone.do("admit_member", organisation_id=str(world.school), **PERSON),
+    ]
+    await merge_into(database, world.school, world.other)
+    await phone.synchronise()
+    assert phone.results[waiting]["outcome"] == "refused"
+    assert {phone.results[key]["outcome"] for key in keys} == {"rerouted"}
+    assert (phone.store.members, phone.store.applications) == ({}, {})
+    assert phone.store.organisations[str(world.school)]["status"] == "closed"
+    there = bearer(world, world.other, "other-chair")
+    (earlier,) = done(await world.client.get("/v1/sync/conflicts", headers=there))["items"]
+    assert earlier["code"] == "too_young", "what waited for the merged one goes to its successor too"
+    for item in await stranded(world, done, there):
+        done(await accept(world, item, there))
+    pocket = Pocket(world.client, there)
+    await pocket.pull()
+    assert len(pocket.store.members) == 3
+    assert pocket.store.members[phone.member]["phone"] == "+79130000001"
+    assert {status["state"] for status in (await phone.outcomes()).values()} == {"passed_on"}
+
+
 async def test_the_phone_of_a_stranger_strands_nothing(world: Any, phone: Any, done: Any, refused: Any) -> None:
     """Whoever never had the member learns nothing of it, and asks nobody anything about it."""
     stranger = Pocket(world.client, bearer(world, world.other, "stranger"))

@@ -15,7 +15,7 @@ from common.db import is_transient
 from common.errors import BusinessError, NotFound
 from registry import errors, rules, sync_errors, sync_rules
 from registry.commands.audit import record_access
-from registry.commands.sync_table import TABLE, Result, Run, person_to_enter
+from registry.commands.sync_table import TABLE, Place, Result, Run, person_to_enter
 from registry.models import Member, Person, SyncOperation
 from registry.schemas import sync_operations as bodies
 
@@ -29,6 +29,16 @@ _LOCK_MEMBERS = sa.text(
     order by member_id for update
     """
 ).bindparams(sa.bindparam("members", type_=sa.ARRAY(sa.Uuid)), sa.bindparam("transfers", type_=sa.ARRAY(sa.Uuid)))
+
+_INHERITED = sa.text(
+    """
+    with recursive heir(organisation_id) as (
+        select unnest(:held) union
+        select unnest(organisation.successor_ids) from organisation join heir using (organisation_id)
+    )
+    select exists (select from heir where organisation_id = :here)
+    """
+).bindparams(sa.bindparam("held", type_=sa.ARRAY(sa.Uuid)), sa.bindparam("here", type_=sa.Uuid))
 
 
 @dataclass(frozen=True)
@@ -112,7 +122,7 @@ async def _carry_out(
     known = False
     try:
         place = await locate(session, operation)
-        known = place.organisation_id in sender.scope or bool(place.been & sender.held)
+        known = place.organisation_id in sender.scope or await _had(session, sender, row, place)
         if not known:
             raise NotFound(operation.kind, operation.operation_id)
         row.organisation_id = place.organisation_id
@@ -132,6 +142,18 @@ async def _carry_out(
         row.detail = "This conflicts with what exists already; read it and try again."
     if row.outcome not in ("applied", "merged") and known:
         await keep_proposal(session, operation, row)
+
+
+async def _had(session: AsyncSession, sender: Sender, row: SyncOperation, place: Place) -> bool:
+    """The phone was given the row: it was in an organisation that the phone had, or came from one by a merge.
+
+    Of a member the stays tell it; what else a merge moves keeps no trace, so the organisation's heirs count.
+    """
+    if place.been & sender.held:
+        return True
+    if row.member_id is not None:
+        return False
+    return bool(await session.scalar(_INHERITED, {"held": sorted(sender.held), "here": place.organisation_id}))
 
 
 async def _reroute(session: AsyncSession, operation: bodies.Operation, row: SyncOperation) -> None:
