@@ -74,7 +74,7 @@ async def synchronise(
     return page_view(page)
 
 
-@router.post("/sync", dependencies=[Depends(limited("sync_batch", 120, 60))])
+@router.post("/sync", dependencies=[Depends(limited("sync_batch", 300, 60))])
 async def send_operations(
     body: bodies.SyncBatch, request: Request, session: SessionDep, principal: PhoneOwner
 ) -> bodies.SyncResults:
