@@ -385,6 +385,19 @@ async def test_a_forgotten_person_leaves_no_proposal(
         assert await session.scalar(sa.text("select count(*) from person")) == 1
 
 
+async def test_the_members_extract_has_what_waits_about_them(world: Any, phone: Any, done: Any) -> None:
+    phone.change(phone.member, phone="+79135550001")
+    done(await world.patch(f"/v1/members/{phone.member}", {"phone": "+79130000002"}))
+    await phone.push()
+    extract = done(await world.client.get(f"/v1/members/{phone.member}/extract", headers=world.self(phone.member)))
+    (operation,) = extract["phone_operations"]
+    assert (operation["kind"], operation["outcome"], operation["proposed"]) == (
+        "change_member",
+        "conflict",
+        {"phone": "+79135550001"},
+    )
+
+
 async def test_members_and_strangers_send_nothing(world: Any, phone: Any, refused: Any) -> None:
     phone.change(phone.member, phone="+79135550001")
     body = {"device_id": str(uuid.uuid4()), "operations": phone.queue}

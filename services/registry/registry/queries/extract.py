@@ -7,7 +7,17 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from registry.models import AccessLog, Application, Consent, Member, Membership, Person, Table, Transfer
+from registry.models import (
+    AccessLog,
+    Application,
+    Consent,
+    Member,
+    Membership,
+    Person,
+    SyncOperation,
+    Table,
+    Transfer,
+)
 
 
 async def extract(session: AsyncSession, member_id: UUID) -> dict[str, Any]:
@@ -26,11 +36,23 @@ async def extract(session: AsyncSession, member_id: UUID) -> dict[str, Any]:
         "consents": await _rows(session, Consent, col(Consent.member_id).in_(ids)),
         "applications": [{k: v for k, v in row.items() if k != "follow_hash"} for row in applications],
         "transfers": await _rows(session, Transfer, col(Transfer.member_id).in_(ids)),
+        "phone_operations": await _phone_operations(session, ids),
         "accesses": [
             {"at": access["at"], "by": access["subject"], "action": access["action"], "purpose": access["purpose"]}
             for access in await _rows(session, AccessLog, col(AccessLog.whose).op("&&")(about))
         ],
     }
+
+
+async def _phone_operations(session: AsyncSession, member_ids: list[UUID]) -> list[dict[str, Any]]:
+    """What staff sent from phones, with the names and contacts that wait for a decision."""
+    found = []
+    for row in await _rows(session, SyncOperation, col(SyncOperation.member_id).in_(member_ids)):
+        proposal = await session.get(Person, row["person_id"]) if row["person_id"] else None
+        proposed = {name: getattr(proposal, name) for name in row["fields"] if hasattr(proposal, name)}
+        kept = ("kind", "arguments", "made_at", "arrived_at", "outcome", "state", "decided_at", "reason")
+        found.append({**{name: row[name] for name in kept}, "proposed": proposed})
+    return found
 
 
 async def _rows(session: AsyncSession, table: type[Table], condition: Any) -> list[dict[str, Any]]:

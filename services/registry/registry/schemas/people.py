@@ -212,4 +212,5 @@ class Extract(BaseModel):
     consents: list[dict[str, Any]]
     applications: list[dict[str, Any]]
     transfers: list[dict[str, Any]]
+    phone_operations: list[dict[str, Any]]
     accesses: list[dict[str, Any]]
