@@ -13,7 +13,7 @@ from rich.console import Console
 from sqlalchemy import MetaData
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from bench import api, cards, cashback, importing, projection, relay, report
+from bench import api, cards, cashback, importing, pocket, projection, relay, report
 from bench.measure import Row, measure, measure_alone
 from bench.world import ROOT, Servers, Table, member_messages, servers
 from cashback.main import service as cashback_service
@@ -24,7 +24,7 @@ from common.testing import TestIssuer
 from common.topics import provision
 from tests.kernel import toy
 
-ROWS = ("relay", "projection", "idiomatic", "api", "import", *cards.ROWS, "ledger")
+ROWS = ("relay", "projection", "idiomatic", "api", "import", "pocket", *cards.ROWS, "ledger")
 AIM = 0.5
 EVENTS, KEYS = 20_000, 5_000
 IDIOMATIC_EVENTS = 1_500
@@ -101,6 +101,8 @@ async def run(servers: Servers, wanted: list[str], turns: int, members: int, rep
     rows += await cards.rows(servers, settings, wanted, turns, report)
     if "ledger" in wanted:
         rows += await _ledger_rows(servers, turns, report)
+    if "pocket" in wanted:
+        rows += await _pocket_rows(servers, turns, report)
     return rows
 
 
@@ -164,6 +166,26 @@ async def _ledger_rows(servers: Servers, turns: int, report: Report) -> list[Row
             )
         )
     return rows
+
+
+async def _pocket_rows(servers: Servers, turns: int, report: Report) -> list[Row]:
+    async with pocket.phones(servers, TestIssuer(servers.folder)) as (first, second):
+        loaded = await measure_alone(
+            f"pocket: snapshot of {pocket.MEMBERS:,} members",
+            "members/s",
+            lambda: pocket.snapshot_rate(first),
+            turns=turns,
+            report=report,
+        )
+        await second.pull()
+        changed = await measure_alone(
+            "pocket: from one phone to another",
+            "changes/s",
+            lambda: pocket.propagation_rate(first, second),
+            turns=turns,
+            report=report,
+        )
+    return [loaded, changed]
 
 
 async def _api_row(servers: Servers, pool: int, turns: int, report: Report) -> Row:
