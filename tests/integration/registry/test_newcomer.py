@@ -86,17 +86,23 @@ async def test_a_newcomer_finds_their_way_by_the_document_alone(api: Api, issuer
     }
     receipt = (await api.call("apply", body=application)).json()
     chair = issuer.token("primary_staff", organisation_id=made["primary"])
-    (waiting,) = (await api.call("list_applications", chair, status="submitted")).json()["items"]
+    silent = await api.call("list_applications", chair)
+    assert silent.json()["code"] == "purpose_required", "the refusal says what to send"
+    records = {"x_purpose": "membership_records"}
+    (waiting,) = (await api.call("list_applications", chair, status="submitted", **records)).json()["items"]
     key = waiting["application_id"]
     assert key == receipt["application_id"]
+    followed = await api.call("follow_application", x_follow_code=receipt["follow_code"])
+    assert followed.json()["status"] == "submitted"
     decision = {"protocol_number": "1"}
     member = (await api.call("admit_applicant", chair, decision, application_id=key)).json()["member_id"]
-    read = await api.call("read_member", chair, member_id=member)
+    read = await api.call("read_member", chair, member_id=member, **records)
     change = {"phone": "+79130000001"}
-    await api.call("change_member", chair, change, member_id=member, if_match=read.headers["etag"])
-    stale = await api.call("change_member", chair, change, member_id=member, if_match=read.headers["etag"])
+    about = {"member_id": member, "if_match": read.headers["etag"], **records}
+    await api.call("change_member", chair, change, **about)
+    stale = await api.call("change_member", chair, change, **about)
     assert (stale.status_code, stale.json()["code"]) == (412, "version_conflict")
-    page = (await api.call("synchronise", chair, device_id=uuid.uuid4())).json()
+    page = (await api.call("synchronise", chair, device_id=uuid.uuid4(), x_purpose="sync")).json()
     assert [(one["last_name"], one["phone"]) for one in page["members"]] == [("Иванова", "+79130000001")]
     await api.call("leave", issuer.token("member", member_id=member), {}, member_id=member)
     again = await api.call("leave", chair, {}, member_id=member)

@@ -221,7 +221,7 @@ async def test_all_phones_converge_and_nothing_is_lost(
     def person(role: str, organisation: Any, sub: str) -> Person:
         weathers.append(Weather(app, random.Random(f"{seed} weather {len(weathers)}")))
         http = httpx.AsyncClient(transport=weathers[-1], base_url="http://service")
-        bearer = world.issuer.bearer(role, sub=sub, organisation_id=organisation)
+        bearer = {**world.issuer.bearer(role, sub=sub, organisation_id=organisation), "X-Purpose": "sync"}
         return Person(
             Pocket(http, bearer, page=dice.choice([3, 500])),
             numbers,

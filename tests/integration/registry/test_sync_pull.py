@@ -3,6 +3,7 @@
 import asyncio
 import uuid
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,8 +11,15 @@ import sqlalchemy as sa
 
 from common.db import Database
 from common.rounds import run_round
+from registry import keys
 from registry.main import service as registry
+from tests.integration.registry import care
 from tests.pocket import Pocket
+
+
+@pytest.fixture
+def extra_settings(tmp_path: Path) -> dict[str, Any]:
+    return {"erasure_key_file": keys.ensure(tmp_path)["UNION_ERASURE_KEY_FILE"]}
 
 
 @pytest.fixture
@@ -24,7 +32,7 @@ async def phone(world: Any) -> Pocket:
 
 async def page(pocket: Pocket, **params: Any) -> dict[str, Any]:
     asked = {"device_id": pocket.device_id, **({"cursor": pocket.cursor} if pocket.cursor else {}), **params}
-    answer = await pocket.http.get("/v1/sync", params=asked, headers=pocket.bearer)
+    answer = await pocket.http.get("/v1/sync", params=asked, headers={**pocket.bearer, "X-Purpose": "sync"})
     assert answer.status_code == 200, answer.text
     return dict(answer.json())
 
@@ -98,7 +106,8 @@ async def test_a_change_reaches_the_next_synchronisation_of_another_phone(
 async def test_whoever_left_the_scope_leaves_the_phone_with_the_reason(
     world: Any, phone: Pocket, database: Database, done: Any
 ) -> None:
-    moved, left, expelled, erased, doubled = [await world.member(world.school) for _ in range(5)]
+    moved, left, expelled, erased, doubled, mistaken = [await world.member(world.school) for _ in range(6)]
+    survivor = await world.member(world.other)
     application = (await world.apply(world.school))["application_id"]
     await phone.pull()
     body = {"member_id": moved, "to_organisation_id": str(world.other), "effective_on": "2021-05-01"}
@@ -109,27 +118,34 @@ async def test_whoever_left_the_scope_leaves_the_phone_with_the_reason(
     for path, sent in (
         (f"/v1/transfers/{transfer}/accept", day),
         (f"/v1/members/{left}/leave", day),
-        (f"/v1/members/{expelled}/expel", {"reason": "Решение", **day}),
+        (f"/v1/members/{expelled}/expel", {"reason": "Решение", "protocol_number": "3", **day}),
         (f"/v1/applications/{application}/decline", {"reason": "Нет"}),
     ):
         done(await world.client.post(path, json=sent, headers=world.federal))
+    await care.erase(world, erased)
+    await care.merge(world, survivor, doubled)
     async with database.sessions.begin() as session:
-        for key, status in ((erased, "erased"), (doubled, "merged")):
-            await session.execute(
-                sa.text(
-                    "update member set status = :status, left_on = joined_on where member_id = :id"
-                ).bindparams(sa.bindparam("id", type_=sa.Uuid)),
-                {"status": status, "id": uuid.UUID(key)},
-            )
-    assert await stones(phone) == {
+        # As a batch that is rolled back does it.
+        await session.execute(
+            sa.text(
+                "update member set status = 'retracted', left_on = joined_on, version = version + 1"
+                " where member_id = :id"
+            ).bindparams(sa.bindparam("id", uuid.UUID(mistaken), sa.Uuid))
+        )
+    found = await stones(phone)
+    expected = {
         (moved, "transferred"),
         (left, "left"),
         (expelled, "expelled"),
         (erased, "erased"),
         (doubled, "merged"),
+        (mistaken, "retracted"),
         (application, "decided"),
         (transfer, "decided"),
     }
+    assert expected <= found
+    # The applications by which the erased had come were decided long ago, and the phone has none of them.
+    assert {reason for _, reason in found - expected} <= {"decided"}
     assert (phone.store.members, phone.store.applications, phone.store.transfers) == ({}, {}, {})
 
 
@@ -331,3 +347,50 @@ async def test_federal_staff_name_an_organisation(world: Any, refused: Any) -> N
     params = {"device_id": str(uuid.uuid4())}
     answer = await world.client.get("/v1/sync", params=params, headers=world.federal)
     refused(answer, 409, "sync_needs_organisation")
+
+
+async def test_who_holds_which_office_is_on_the_phone(world: Any, phone: Pocket, done: Any) -> None:
+    chair, former, future = [await world.member(world.school) for _ in range(3)]
+    foreign = await world.member(world.other)
+    today = datetime.now(UTC).date()
+
+    async def elect(member: str, place: Any, office: str, begins: int, ends: int) -> str:
+        body = {
+            "member_id": member,
+            "office": office,
+            "starts_on": str(today + timedelta(days=begins)),
+            "ends_on": str(today + timedelta(days=ends)),
+            "protocol_number": "5",
+            "protocol_on": str(today),
+        }
+        path = f"/v1/organisations/{place}/offices"
+        return str(done(await world.client.post(path, json=body, headers=world.federal), 201)["term_id"])
+
+    term = await elect(chair, world.school, "chair", -30, 300)
+    await elect(former, world.school, "audit_member", -300, -1)
+    coming = await elect(future, world.school, "committee_member", 20, 300)
+    await elect(foreign, world.other, "chair", -30, 300)
+    await phone.pull()
+    assert phone.store.offices.keys() == {term, coming}
+    row = phone.store.offices[term]
+    assert row == done(await world.client.get(f"/v1/offices/{term}", headers=world.federal))
+    fresh = Pocket(world.client, phone.bearer)
+    await fresh.pull()
+    assert fresh.store == phone.store
+    named = {"last_name": "Переименованная", "reason": "Паспорт"}
+    done(await world.patch(f"/v1/members/{chair}", named))
+    await phone.pull()
+    assert phone.store.offices[term]["last_name"] == "Переименованная"
+    path = f"/v1/offices/{term}/end"
+    done(await world.client.post(path, json={"reason": "Отставка"}, headers=world.federal))
+    assert (term, "ended") in await stones(phone)
+    assert phone.store.offices.keys() == {coming}
+    read = done(await world.client.get("/v1/access-log", params={"whose_id": foreign}, headers=world.federal))
+    assert "sync" not in {row["action"] for row in read["items"]}
+
+
+async def test_staff_get_nothing_without_saying_why(world: Any, phone: Pocket, refused: Any) -> None:
+    bearer = {name: value for name, value in phone.bearer.items() if name != "X-Purpose"}
+    for path in ("/v1/sync", "/v1/sync/conflicts", "/v1/sync/stranded"):
+        answer = await world.client.get(path, params={"device_id": phone.device_id}, headers=bearer)
+        refused(answer, 422, "purpose_required")

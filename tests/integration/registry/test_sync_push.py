@@ -3,6 +3,7 @@
 import asyncio
 import uuid
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +11,8 @@ import sqlalchemy as sa
 
 from common.db import Database
 from common.events.registry import ConsentGiven, MemberAdmitted, MemberChanged, MemberLeft
+from registry import keys
+from tests.integration.registry import care
 from tests.pocket import Pocket
 
 PERSON = {
@@ -23,6 +26,11 @@ PERSON = {
     "consents": ["membership", "cards"],
     "protocol_number": "12",
 }
+
+
+@pytest.fixture
+def extra_settings(tmp_path: Path) -> dict[str, Any]:
+    return {"erasure_key_file": keys.ensure(tmp_path)["UNION_ERASURE_KEY_FILE"]}
 
 
 def chair(world: Any) -> Pocket:
@@ -373,16 +381,15 @@ async def test_a_forgotten_person_leaves_no_proposal(
     phone.change(phone.member, phone="+79135550001")
     done(await world.patch(f"/v1/members/{phone.member}", {"phone": "+79130000002"}))
     await phone.push()
-    async with database.sessions.begin() as session:
-        await session.execute(sa.text("update member set status = 'erased', left_on = joined_on"))
+    await care.erase(world, phone.member)
     async with database.sessions() as session:
-        assert await session.scalar(sa.text("select count(*) from person")) == 1
+        assert await session.scalar(sa.text("select count(*) from person")) == 0
     (item,) = await conflicts(world, done)
-    assert item["sides"] == [{"field": "phone", "current": "+79130000002", "proposed": None}]
+    assert (item["sides"], item["about"]) == ([{"field": "phone", "current": None, "proposed": None}], None)
     late = phone.change(phone.member, phone="+79135550003")
     assert await outcome(phone, late) == ("refused", "membership_ended")
     async with database.sessions() as session:
-        assert await session.scalar(sa.text("select count(*) from person")) == 1
+        assert await session.scalar(sa.text("select count(*) from person")) == 0
 
 
 async def test_the_members_extract_has_what_waits_about_them(world: Any, phone: Any, done: Any) -> None:

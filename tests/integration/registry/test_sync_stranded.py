@@ -32,8 +32,8 @@ async def phone(world: Any) -> Pocket:
 
 
 def bearer(world: Any, organisation: Any, sub: str, **claims: Any) -> dict[str, str]:
-    headers: dict[str, str] = world.issuer.bearer("primary_staff", sub=sub, organisation_id=organisation, **claims)
-    return headers
+    headers = world.issuer.bearer("primary_staff", sub=sub, organisation_id=organisation, **claims)
+    return {**headers, "X-Purpose": "sync"}
 
 
 async def stranded(world: Any, done: Any, headers: dict[str, str]) -> list[dict[str, Any]]:
@@ -149,7 +149,10 @@ async def test_when_an_organisation_moves_the_new_parent_decides(world: Any, don
     region = await world.organisation("regional", world.root)
     town = await world.organisation("territorial", region)
     headers = {
-        key: world.issuer.bearer("territorial_staff", sub=f"staff-{key}", organisation_id=key)
+        key: {
+            **world.issuer.bearer("territorial_staff", sub=f"staff-{key}", organisation_id=key),
+            "X-Purpose": "sync",
+        }
         for key in (world.town, town)
     }
     phone = Pocket(world.client, headers[world.town])
@@ -177,7 +180,7 @@ async def test_what_was_meant_for_a_closed_organisation_goes_to_the_one_above(
         done(await world.client.post(path, json=body, headers=world.federal))
     await phone.push()
     assert phone.results[key]["outcome"] == "rerouted"
-    above = world.issuer.bearer("territorial_staff", sub="town", organisation_id=world.town)
+    above = world.staff("territorial_staff", world.town)
     (item,) = await stranded(world, done, above)
     refused(await accept(world, item, above), 409, "organisation_takes_no_members")
     (item,) = await stranded(world, done, above)
@@ -187,28 +190,8 @@ async def test_what_was_meant_for_a_closed_organisation_goes_to_the_one_above(
     assert pocket.store.members.keys() == {accepted["member_id"]}
 
 
-async def merge_into(database: Database, closed: uuid.UUID, successor: uuid.UUID) -> None:
-    """What a merge of organisations leaves: members and their stays in the successor, which the closed one names."""
-    names = {"closed": closed, "successor": successor}
-    ids = [sa.bindparam(name, type_=sa.Uuid) for name in names]
-    async with database.sessions.begin() as session:
-        for statement in (
-            "update membership set to_on = date '2021-06-01', end_reason = 'transferred'"
-            " where organisation_id = :closed and to_on is null",
-            "insert into membership (membership_id, member_id, organisation_id, from_on)"
-            " select gen_random_uuid(), member_id, :successor, date '2021-06-01' from member"
-            " where organisation_id = :closed and status = 'member'",
-            "update member set organisation_id = :successor, version = version + 1 where organisation_id = :closed",
-            "update application set organisation_id = :successor where organisation_id = :closed",
-            "update organisation set status = 'closed', closed_on = date '2021-06-01',"
-            " successor_ids = array[:successor], version = version + 1 where organisation_id = :closed",
-        ):
-            used = [bind for bind in ids if f":{bind.key}" in statement]
-            await session.execute(sa.text(statement).bindparams(*used), names)
-
-
 async def test_what_a_merged_organisation_did_offline_is_its_successors_to_decide(
-    world: Any, phone: Any, done: Any, database: Database
+    world: Any, phone: Any, done: Any
 ) -> None:
     waiting = phone.do("admit_member", organisation_id=str(world.school), **{**PERSON, "birth_date": "2020-01-01"})
     await phone.push()
@@ -217,7 +200,14 @@ async def test_what_a_merged_organisation_did_offline_is_its_successors_to_decid
         phone.decide(phone.application, "admit", protocol_number="13"),
         phone.do("admit_member", organisation_id=str(world.school), **PERSON),
     ]
-    await merge_into(database, world.school, world.other)
+    merge = {
+        "operation": "merge",
+        "organisation_id": str(world.school),
+        "into_id": str(world.other),
+        "effective_on": "2021-06-01",
+        "reason": "Так решено",
+    }
+    done(await world.client.post("/v1/organisation-operations", json=merge, headers=world.federal), 201)
     await phone.synchronise()
     assert phone.results[waiting]["outcome"] == "refused"
     assert {phone.results[key]["outcome"] for key in keys} == {"rerouted"}

@@ -98,7 +98,7 @@ async def send_operations(
 
 
 @router.get("/sync/operations")
-async def list_operations(
+async def list_phone_operations(
     session: SessionDep, principal: PhoneOwner, page: PageDep, device_id: DeviceId
 ) -> Page[bodies.OperationStatus]:
     """What became of the operations that the phone sent."""

@@ -90,6 +90,7 @@ async def admit_member(session: AsyncSession, operation: bodies.AdmitMember, run
 
 async def change_member(session: AsyncSession, operation: bodies.ChangeMember, run: Run) -> Result:
     member = await locked(session, Member, operation.member_id)
+    rules.check_in_force(member)
     person = await locked(session, Person, member.person_id)
     changes, before = operation.changes.given, member.version
     merge = sync_rules.merge(
@@ -99,7 +100,6 @@ async def change_member(session: AsyncSession, operation: bodies.ChangeMember, r
     conflicting = [] if run.decided else merge.conflicting
     names = {name: value for name, value in take.items() if name in NAMES}
     contacts = {name: value for name, value in take.items() if name in ("phone", "email")}
-    rules.check_in_force(member)
     if take:
         await membership.change_member(
             session,
