@@ -13,7 +13,7 @@ from rich.console import Console
 from sqlalchemy import MetaData
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from bench import api, cards, cashback, importing, national, projection, relay, report, reports
+from bench import api, cards, cashback, importing, national, pocket, projection, relay, report, reports
 from bench.measure import Row, measure, measure_alone
 from bench.world import DATABASES, ROOT, Servers, Table, member_messages, servers
 from cashback.main import service as cashback_service
@@ -24,7 +24,7 @@ from common.testing import TestIssuer
 from common.topics import provision
 from tests.kernel import toy
 
-KERNEL = ("relay", "projection", "idiomatic", "api", "import", *cards.ROWS, "ledger")
+KERNEL = ("relay", "projection", "idiomatic", "api", "import", "pocket", *cards.ROWS, "ledger")
 REPORTS = reports.ROWS
 ROWS = (*KERNEL, *REPORTS)
 AIM = 0.5
@@ -103,6 +103,8 @@ async def run(servers: Servers, wanted: list[str], turns: int, members: int, rep
     rows += await cards.rows(servers, settings, wanted, turns, report)
     if "ledger" in wanted:
         rows += await _ledger_rows(servers, turns, report)
+    if "pocket" in wanted:
+        rows += await _pocket_rows(servers, turns, report)
     return rows
 
 
@@ -166,6 +168,26 @@ async def _ledger_rows(servers: Servers, turns: int, report: Report) -> list[Row
             )
         )
     return rows
+
+
+async def _pocket_rows(servers: Servers, turns: int, report: Report) -> list[Row]:
+    async with pocket.phones(servers, TestIssuer(servers.folder)) as (first, second):
+        loaded = await measure_alone(
+            f"pocket: snapshot of {pocket.MEMBERS:,} members",
+            "members/s",
+            lambda: pocket.snapshot_rate(first),
+            turns=turns,
+            report=report,
+        )
+        await second.pull()
+        changed = await measure_alone(
+            "pocket: from one phone to another",
+            "changes/s",
+            lambda: pocket.propagation_rate(first, second),
+            turns=turns,
+            report=report,
+        )
+    return [loaded, changed]
 
 
 async def _api_row(servers: Servers, pool: int, turns: int, report: Report) -> Row:

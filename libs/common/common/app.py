@@ -38,6 +38,16 @@ from common.rounds import Clockwork, Round
 from common.settings import Settings
 from common.streams import Streams
 
+_MANNERS = """\
+- Send a bearer token with each request, but for the public ones.
+- Send an `Idempotency-Key` (a UUID of your own) with each POST. On any doubt repeat the request with the same key:
+  you get the first answer, and nothing happens twice.
+- An answer with one resource has its `ETag`; send it as `If-Match` when you change the resource. 412: read it again.
+- Lists come in pages: send `next_cursor` as `cursor` until it is null.
+- A refusal is `application/problem+json`: `code` is stable and for your program, `detail` says what to do.
+- Send again in a moment on 503, and after `Retry-After` seconds on 429.
+"""
+
 
 @dataclass(frozen=True)
 class Service:
@@ -98,6 +108,9 @@ def _routed(service: Service) -> FastAPI:
     app = FastAPI(
         title=service.title,
         version="1.0.0",
+        description=_MANNERS,
+        # A route is called what its function is called: generated clients read like the code.
+        generate_unique_id_function=lambda route: route.name,
         docs_url=None,
         # Edge traces and counts a request once, without ids; FastAPI's own would record inputs and exception texts.
         telemetry={"tracing": False, "metrics": False, "logs": False},
@@ -236,10 +249,13 @@ def _add_docs(app: FastAPI) -> None:
 def _openapi(app: FastAPI) -> dict[str, Any]:
     """FastAPI's document with what only the kernel knows.
 
-    POST needs an Idempotency-Key, nothing else does; a refusal is problem+json whatever the route answers with.
+    POST needs an Idempotency-Key, nothing else does; what takes If-Match needs it; a refusal is problem+json whatever
+    the route answers with.
     """
     if app.openapi_schema is None:
-        document = get_openapi(title=app.title, version=app.version, routes=app.routes)
+        document = get_openapi(
+            title=app.title, version=app.version, description=app.description, routes=app.routes
+        )
         for path in document["paths"].values():
             for method, operation in path.items():
                 refusal = operation["responses"]["default"]
@@ -247,6 +263,9 @@ def _openapi(app: FastAPI) -> dict[str, Any]:
                 refusal["content"] = {PROBLEM: schema}
                 parameters = operation.get("parameters", [])
                 for parameter in list(parameters):
+                    if parameter["in"] == "header" and parameter["name"] == "If-Match":
+                        parameter["required"] = True
+                        parameter["schema"] = {"type": "string", "maxLength": 50}
                     if parameter["in"] == "header" and parameter["name"].lower() == HEADER.lower():
                         if method == "post":
                             parameter["required"] = True

@@ -43,3 +43,6 @@ class RegistrySettings(Settings):
     """An operation that takes more members than this to another place needs a second person's approval."""
     mass_organisations: int = Field(default=20, ge=0)
     """So does one that takes more organisations."""
+
+    sync_days: int = Field(default=90, ge=1, le=3650)
+    """How long a phone may stay away and still get changes alone; after that it loads everything anew."""

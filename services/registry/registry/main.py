@@ -14,6 +14,7 @@ from registry.api.imports import LARGEST_UPLOAD, UPLOAD
 from registry.commands import import_jobs
 from registry.commands.deadlines import watch_applications, watch_transfers
 from registry.commands.operations.asking import carry_out_due
+from registry.commands.sync_forget import forget_sync
 from registry.config import RegistrySettings
 from registry.models import Table
 from registry.queries.powers import powers_today
@@ -44,6 +45,7 @@ service = Service(
         Round("organisation_operations", timedelta(minutes=1), carry_out_operations),
         Round("application_deadlines", timedelta(minutes=5), watch_applications),
         Round("transfer_deadlines", timedelta(minutes=5), watch_transfers),
+        Round("forget_sync", timedelta(days=1), forget_sync),
         *PERSONAL_DATA_ROUNDS,
     ],
     powers=powers_today,

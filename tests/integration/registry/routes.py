@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from common.db import Database
 from registry.models import ReadingAlarm
-from tests.integration.registry import care
+from tests.integration.registry import care, phones
 from tests.walker import Builder, Call
 
 PERSON = {
@@ -92,6 +92,7 @@ class Requests:
             "GET /v1/access/grants": self.grants,
             **self.care(),
             **self.tree(),
+            **phones.builders(self),
         }
 
     def tree(self) -> dict[str, Builder]:

@@ -12,6 +12,7 @@ from fastapi import FastAPI
 from common.auth import STAFF, Role
 from common.db import Database
 from registry import keys
+from tests.integration.registry.phones import WITH_A_DEVICE
 from tests.integration.registry.routes import DAY, SECRETS, Requests
 from tests.walker import Call, Caller, Walk
 
@@ -79,8 +80,14 @@ async def walk(app: FastAPI, world: Any, database: Database) -> Walk:
         secrets=SECRETS,
         # test_imports_api walks the uploads, the kernel's own tests the jobs.
         elsewhere=("/v1/imports", "/v1/jobs"),
-        # Both ends of that transfer meet in the centre alone: the levels below it are not asked.
         answers={
+            (route, name, place): (409, "sync_needs_organisation")
+            for route in WITH_A_DEVICE
+            for name in ("federal_staff", "primary_staff of no organisation")
+            for place in places
+        }
+        # Both ends of that transfer meet in the centre alone: the levels below it are not asked.
+        | {
             (extend, role, place): (409, "transfer_escalated")
             for role, place in [
                 *(("regional_staff", place) for place in ("own", "above")),

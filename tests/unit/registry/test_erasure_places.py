@@ -17,9 +17,10 @@ _WORDS = {
     "transfer": {"status"},
     "duplicate": {"status", "strength", "found_when"},
     "access_log": {"action", "whose_kind", "token_id"},
+    "sync_operation": {"kind", "outcome", "code", "state"},
 }
 """Texts of a fixed vocabulary, or that a program makes: they tell nothing but what the row's state is."""
-_SUBJECTS = {"requested_by", "approved_by", "decided_by", "handed_by", "undone_by"}
+_SUBJECTS = {"requested_by", "approved_by", "decided_by", "handed_by", "undone_by", "subject"}
 """Who acted; the erased person only in the log of readers, where it is blanked."""
 _BLANKED_APART = {"access_log": {"subject", "purpose"}}
 """By erasure_places._blank_log."""

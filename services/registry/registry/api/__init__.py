@@ -14,6 +14,7 @@ from registry.api import (
     privacy,
     public,
     statistics,
+    sync,
     transfers,
 )
 
@@ -32,4 +33,5 @@ ROUTERS = [
     privacy.router,
     public.router,
     statistics.router,
+    sync.router,
 ]

@@ -45,11 +45,16 @@ Purpose = Annotated[str | None, Depends(purpose_of_reading)]
 
 
 def business_day(request: Request, principal: Principal, day: date | None, now: datetime) -> date:
-    """`effective_on` or today. Region and centre alone may record what is older than `backdating_days`."""
-    settings: RegistrySettings = request.app.state.settings
-    if not principal.roles & {Role.FEDERAL_STAFF, Role.REGIONAL_STAFF}:
-        rules.check_backdating(day or now.date(), now.date(), settings.backdating_days)
+    """`effective_on` or today, within what the caller may date back."""
+    rules.check_backdating(day or now.date(), now.date(), backdating_days(request, principal))
     return day or now.date()
+
+
+def backdating_days(request: Request, principal: Principal) -> int | None:
+    """Region and centre alone may record what is older than `backdating_days`; None: no limit."""
+    settings: RegistrySettings = request.app.state.settings
+    above = principal.roles & {Role.FEDERAL_STAFF, Role.REGIONAL_STAFF}
+    return None if above else settings.backdating_days
 
 
 KnownAt = Annotated[

@@ -88,6 +88,7 @@ async def enter_member(
     protocol_on: date,
     namesake_confirmed: bool,
     now: datetime,
+    text_version: str = CURRENT,
 ) -> Member:
     """Take on by a paper application and the committee's protocol. `seniority_from`: kept from elsewhere."""
     organisation = await held_organisation(session, organisation_id)
@@ -111,7 +112,7 @@ async def enter_member(
         admitted_on=admitted_on,
         seniority_from=since,
         consents=consents,
-        text_version=CURRENT,
+        text_version=text_version,
         channel="paper",
         consented_at=now,
         pedagogical=pedagogical,

@@ -82,6 +82,21 @@ PLACES: tuple[Place, ...] = (
         "delete from duplicate where person_id = any(:persons) or other_person_id = any(:persons)",
     ),
     Place(
+        "person",
+        "имена и контакты, предложенные с телефонов сотрудников",
+        "delete from person where person_id in (select o.person_id from sync_operation o where"
+        " o.member_id = any(:members) or o.application_id = any(:applications) or o.person_id in"
+        " (select proposed.person_id from person proposed join person known using (match_key)"
+        " where known.person_id = any(:persons)))",
+    ),
+    Place(
+        "sync_operation",
+        "пояснения и протоколы в операциях с телефонов сотрудников",
+        "update sync_operation set reason = null, detail = null,"
+        " arguments = arguments - 'reason' - 'protocol_number'"
+        " where member_id = any(:members) or application_id = any(:applications)",
+    ),
+    Place(
         "import_row",
         "связь со строками загруженных реестров",
         "update import_row set member_id = nullif(member_id, gone.id), of_member_id = nullif(of_member_id, gone.id)"

@@ -13,6 +13,7 @@ from registry.models.operations import HeadCount, OperationMember, OrganisationO
 from registry.models.organisations import Organisation, OrganisationPeriod
 from registry.models.privacy import Erasure, ReadingAlarm
 from registry.models.records import AccessLog
+from registry.models.sync import SyncChange, SyncCursor, SyncOperation
 
 add_kernel_tables(Table.metadata)
 
@@ -42,6 +43,9 @@ __all__ = [
     "OrganisationPeriod",
     "Person",
     "ReadingAlarm",
+    "SyncChange",
+    "SyncCursor",
+    "SyncOperation",
     "Table",
     "Transfer",
 ]

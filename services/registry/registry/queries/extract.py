@@ -23,6 +23,7 @@ from registry.models import (
     Membership,
     OfficeTerm,
     Person,
+    SyncOperation,
     Table,
     Transfer,
 )
@@ -70,6 +71,7 @@ async def extract(session: AsyncSession, member_id: UUID) -> dict[str, Any]:
         "merges": [_without(row, "before") for row in merges],
         "possible_doubles": await _doubles(session, persons - {None}),
         "requests": await _requests(session, ids),
+        "phone_operations": await _phone_operations(session, ids),
         "accesses": [
             {"at": access["at"], "by": access["subject"], "action": access["action"], "purpose": access["purpose"]}
             for access in await _rows(
@@ -106,6 +108,17 @@ async def _requests(session: AsyncSession, ids: Sequence[UUID]) -> list[dict[str
 
 def _without(row: dict[str, Any], *names: str) -> dict[str, Any]:
     return {name: value for name, value in row.items() if name not in names}
+
+
+async def _phone_operations(session: AsyncSession, member_ids: list[UUID]) -> list[dict[str, Any]]:
+    """What staff sent from phones, with the names and contacts that wait for a decision."""
+    found = []
+    for row in await _rows(session, SyncOperation, col(SyncOperation.member_id).in_(member_ids)):
+        proposal = await session.get(Person, row["person_id"]) if row["person_id"] else None
+        proposed = {name: getattr(proposal, name) for name in row["fields"] if hasattr(proposal, name)}
+        kept = ("kind", "arguments", "made_at", "arrived_at", "outcome", "state", "decided_at", "reason")
+        found.append({**{name: row[name] for name in kept}, "proposed": proposed})
+    return found
 
 
 async def _rows(session: AsyncSession, table: type[Table], condition: Any) -> list[dict[str, Any]]:

@@ -90,7 +90,8 @@ async def member(session: AsyncSession, principal: Principal, member_id: UUID) -
     return _record(principal, row)
 
 
-def _applications(principal: Principal) -> Rows:
+def known_as() -> sa.ColumnElement[str | None]:
+    """Beside `Person`: what another person of this name and birth date is already."""
     known = aliased(Person, name="known")
     another = aliased(Application, name="another")
     of_the_name = sa.and_(
@@ -103,14 +104,17 @@ def _applications(principal: Principal) -> Rows:
         joined = sa.select(1).select_from(sa.join(known, table, table.person_id == known.person_id))
         return joined.where(of_the_name, condition).correlate(Person).exists()
 
-    known_as = sa.case(
+    return sa.case(
         (exists(Member, col(Member.status) == "member"), "member"),
         (exists(Member, col(Member.status).in_(("left", "expelled"))), "former_member"),
         (exists(another, col(another.status) == "submitted"), "applicant"),
         else_=None,
     )
+
+
+def _applications(principal: Principal) -> Rows:
     return (
-        sa.select(col(Application.application_id), Application, Person, known_as.label("known_as"))
+        sa.select(col(Application.application_id), Application, Person, known_as().label("known_as"))
         .join(Person, col(Person.person_id) == col(Application.person_id))
         .where(reach.organisations(principal, Application.organisation_id))
     )

@@ -280,4 +280,5 @@ class Extract(BaseModel):
         description="Comparisons with other records: on what grounds and with which decision, never with whom."
     )
     requests: list[dict[str, Any]] = Field(description="What was asked for about you that needed a second person.")
+    phone_operations: list[dict[str, Any]]
     accesses: list[dict[str, Any]]
