@@ -1,6 +1,7 @@
 """The committed documents are what the code says today."""
 
 import dataclasses
+import inspect
 import re
 from pathlib import Path
 
@@ -59,7 +60,7 @@ def test_a_schema_is_open_named_and_explained(event: type[Event]) -> None:
     assert schema["$id"] == f"urn:union:events:{event.event_type}"
     assert schema["title"] == event.__name__
     assert event.__dict__["__doc__"], f"{event.__name__} says when it happens in its docstring"
-    assert schema["description"].startswith(event.__doc__)
+    assert schema["description"].startswith(inspect.cleandoc(event.__doc__ or "-"))
     assert schema.get("additionalProperties", True) is True
     assert re.fullmatch(r"[a-z]+\.[a-z_]+\.v[1-9]\d*", event.event_type)
     assert schema_path(event.event_type).name == f"{event.event_type}.json"

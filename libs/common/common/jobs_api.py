@@ -64,15 +64,15 @@ def jobs_router(router: APIRouter, table: sa.Table, jobs: Sequence[Job]) -> APIR
         """How far a job is."""
         return JobView.model_validate(await found(session, principal, job_id), from_attributes=True)
 
-    @router.get("/jobs/{job_id}/files/{name}", response_class=Response)
-    async def get_job_file(job_id: UUID, name: str, session: ReadSessionDep, principal: AskerDep) -> Response:
+    @router.get("/jobs/{job_id}/files/{file}", response_class=Response)
+    async def get_job_file(job_id: UUID, file: str, session: ReadSessionDep, principal: AskerDep) -> Response:
         """A file that the job made; kept for some days."""
         job = await found(session, principal, job_id)
-        file = None if job.kind in private else await file_of(session, job_id, name)
-        if file is None:
+        found_file = None if job.kind in private else await file_of(session, job_id, file)
+        if found_file is None:
             raise NotFound("file of this job", "you gave")
-        headers = {"Content-Disposition": f'attachment; filename="{_header_safe(name)}"'}
-        return Response(file.content, media_type=file.media_type, headers=headers)
+        headers = {"Content-Disposition": f'attachment; filename="{_header_safe(file)}"'}
+        return Response(found_file.content, media_type=found_file.media_type, headers=headers)
 
     return router
 

@@ -145,7 +145,7 @@ def holders(moment: Moment, within: sa.Select[Any] | None) -> sa.Select[Any]:
     of = None
     if within is not None:
         held = held.where(term.c.organisation_id.in_(within))
-    terms = held.cte("term_in_force")
+    terms = held.cte()
     if within is not None:
         of = sa.select(terms.c.member_id)
     holder = members(moment.known_at, None, "holder", of=of)

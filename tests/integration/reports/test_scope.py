@@ -61,7 +61,7 @@ INSIGHT: set[tuple[str, str]] = {
     ("POST", "/v1/organisations/{organisation_id}/archives"),
 }
 PUBLIC = {("GET", "/v1/public/statistics"), ("GET", "/v1/public/charts/members")}
-JOBS = {("GET", f"/v1/jobs{rest}") for rest in ("", "/{job_id}", "/{job_id}/files/{name}")}
+JOBS = {("GET", f"/v1/jobs{rest}") for rest in ("", "/{job_id}", "/{job_id}/files/{file}")}
 """The kernel's: who asked sees them, and federal staff."""
 
 

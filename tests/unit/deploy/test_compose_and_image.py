@@ -153,7 +153,7 @@ def test_each_key_is_given_to_the_service_that_needs_it_and_to_no_other(compose:
     }
 
     of_cards = {"card_signing_key", "card_number_key", "card_factory_certificate"}
-    of_cashback = {"pairwise_key", "ledger_key"}
+    of_cashback = {"pairwise_key", "ledger_key", "bank_certificate"}
     roles = ("migrate", "api", "worker")
     assert holders == {f"cards-{role}": of_cards for role in roles} | {
         f"cashback-{role}": of_cashback for role in roles
