@@ -115,10 +115,7 @@ PURCHASE_EVENTS: tuple[type[PurchaseEvent], ...] = (
 
 
 class PartnerPurchaseChanged(Event):
-    """To the partner at which it was made: a purchase was reported, resolved, refunded, held for review or released.
-
-    Its buyer is a pseudonym that is another one at every partner; nothing else of a person is in it.
-    """
+    """To its partner: a purchase was reported, resolved, refunded, held or released; its buyer is a pseudonym."""
 
     event_type: ClassVar[str] = "cashback.partner_purchase_changed.v1"
     topic: ClassVar[Topic] = TO_PARTNER
