@@ -12,7 +12,7 @@ from common.events import EVENTS
 from common.events.base import Event
 from union import asyncapi, output
 from union.compatibility import breaking_changes, lost_history
-from union.platform import SERVICES
+from union.platform import services
 
 EVENT_DOCS = Path("docs/events")
 API_DOCS = Path("docs/openapi")
@@ -133,7 +133,7 @@ def contracts(
     """Write docs/events and docs/openapi from the code, or check that they agree with it."""
     if not (root / "Makefile").is_file():
         output.refuse("This is not the repository: run it there, or say --root.")
-    files = generate(SERVICES)
+    files = generate(services())
     if check_only:
         differences = check(root, files)
         if differences:

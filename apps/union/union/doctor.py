@@ -46,7 +46,7 @@ async def _examine() -> list[tuple[str, str, str]]:
 
     findings += _processes()
     broker_checked = False
-    for service in platform.SERVICES:
+    for service in platform.services():
         try:
             settings = platform.settings_of(service)
         except platform.Misconfigured as error:

@@ -36,7 +36,7 @@ async def with_database(settings: Settings, work: Callable[[Database], Awaitable
 
 
 def chosen(service: str | None) -> list[Service]:
-    return [platform.service_named(service)] if service else list(platform.SERVICES)
+    return [platform.service_named(service)] if service else platform.services()
 
 
 def topics(create: Annotated[bool, typer.Option(help="Create those that are missing.")] = False) -> None:
@@ -44,7 +44,7 @@ def topics(create: Annotated[bool, typer.Option(help="Create those that are miss
     made: list[str] = []
     every = [*TOPICS, *partner_topics(asyncio.run(known_partners()))]
     if create:
-        made = asyncio.run(provision(platform.settings_of(platform.SERVICES[0]), every))
+        made = asyncio.run(provision(platform.settings_of(platform.service_named("cashback")), every))
     output.table(
         "Topics",
         ["topic", "owner", "settings"],

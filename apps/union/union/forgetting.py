@@ -9,6 +9,7 @@ import typer
 
 from common.app import Service
 from common.db import Database
+from registry.cli_people import member_app
 from union import output, platform
 
 _OF_ERASURE = sa.text("select member_ids from erasure where erasure_id = :id")
@@ -17,13 +18,14 @@ _STATUSES = sa.text("select member_id, status from member where member_id = any(
 )
 
 
+@member_app.command()
 def forgotten(erasure_id: Annotated[UUID, typer.Argument(help="The number of the erasure.")]) -> None:
     """Ask each service's own database whether it has taken the event. Exit code 1 while one has not."""
     members = asyncio.run(_members(erasure_id))
     if not members:
         output.refuse("There is no erasure of this number; `union member journal -` lists them.", 1)
     rows = []
-    for service in platform.SERVICES:
+    for service in platform.services():
         statuses = asyncio.run(_statuses(service, members))
         rows += [[service.name, str(member), statuses.get(member, "never heard of")] for member in members]
     output.table("Has everybody let go?", ["service", "member", "its word"], rows)

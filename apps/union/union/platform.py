@@ -1,33 +1,26 @@
 """The four services, and the settings that each has on this machine or in this environment."""
 
-import asyncio
 import os
 from collections.abc import Mapping
-from typing import Any
+from functools import cache, partial
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
 import cards.keys
-import cards.main
 import cashback.keys
-import cashback.main
 import registry.keys
-import registry.main
-import reports.main
-from common import migrate
-from common.app import Service
-from common.events import TOPICS
 from common.settings import Settings
-from common.topics import provision
 from local_stack import Addresses, Program, Stack, service_programs
 from union import receivers
 
-SERVICES: tuple[Service, ...] = (
-    registry.main.service,
-    cards.main.service,
-    cashback.main.service,
-    reports.main.service,
-)
+if TYPE_CHECKING:
+    from common.app import Service
+
+NAMES = ("registry", "cards", "cashback", "reports")
+"""The services, each a package of this name. A service is imported when a command needs it, which most do not:
+all four are three seconds of processor time."""
 
 PREFIX = "UNION_"
 
@@ -39,11 +32,16 @@ class Misconfigured(RuntimeError):
     """The environment does not say how to reach a service's parts; the message says what is missing."""
 
 
-def service_named(name: str) -> Service:
-    for service in SERVICES:
-        if service.name == name:
-            return service
-    raise Misconfigured(f"There is no service {name}; choose one of {', '.join(s.name for s in SERVICES)}.")
+@cache
+def service_named(name: str) -> "Service":
+    if name not in NAMES:
+        raise Misconfigured(f"There is no service {name}; choose one of {', '.join(NAMES)}.")
+    service: Service = import_module(f"{name}.main").service
+    return service
+
+
+def services() -> list["Service"]:
+    return [service_named(name) for name in NAMES]
 
 
 def programs(addresses: Addresses) -> list[Program]:
@@ -69,7 +67,12 @@ def programs(addresses: Addresses) -> list[Program]:
 
 def local_stack() -> Stack:
     """The one-machine stack of UNION_DATA (or ./.local), nothing started."""
-    return Stack(programs=programs, migrate=_migrate, provision_topics=_provision, also_own=("keys", DEMO_MEMORY))
+    return Stack(
+        programs=programs,
+        migrate=partial(_prepare, "databases"),
+        provision_topics=partial(_prepare, "topics"),
+        also_own=("keys", DEMO_MEMORY),
+    )
 
 
 def is_running(stack: Stack) -> bool:
@@ -77,7 +80,7 @@ def is_running(stack: Stack) -> bool:
     return any(stack.supervisor.find(name) for name in stack.supervisor.names())
 
 
-def settings_of(service: Service, stack: Stack | None = None) -> Settings:
+def settings_of(service: "Service", stack: Stack | None = None) -> Settings:
     """A service's settings: of the running one-machine stack if there is one here, else of the environment.
 
     In the environment `UNION_CARDS_DATABASE_URL` is for cards alone and goes before `UNION_DATABASE_URL`.
@@ -85,7 +88,7 @@ def settings_of(service: Service, stack: Stack | None = None) -> Settings:
     """
     stack = stack or local_stack()
     if is_running(stack):
-        environment: Mapping[str, str] = _program_environment(stack, service)
+        environment: Mapping[str, str] = _program_environment(stack, service.name)
     else:
         environment = os.environ
     own = f"{PREFIX}{service.name.upper()}_"
@@ -101,7 +104,7 @@ def settings_of(service: Service, stack: Stack | None = None) -> Settings:
         raise misconfigured(service, error) from None
 
 
-def misconfigured(service: Service, error: ValidationError) -> Misconfigured:
+def misconfigured(service: "Service", error: ValidationError) -> Misconfigured:
     """What is missing or wrong among a service's settings, by the names of the variables; never a value."""
     missing, wrong = [], []
     for item in error.errors(include_input=False, include_url=False):
@@ -117,32 +120,22 @@ def misconfigured(service: Service, error: ValidationError) -> Misconfigured:
     )
 
 
-def owner_of(settings: str) -> Service | None:
+def owner_of(settings: str) -> "Service | None":
     """The service whose class of settings has this name."""
-    return next((service for service in SERVICES if service.settings.__name__ == settings), None)
+    return next((service for service in services() if service.settings.__name__ == settings), None)
 
 
 def speak_for(name: str) -> None:
     """Give this process the environment of a service of the running one-machine stack, for its own commands."""
     stack = local_stack()
     if is_running(stack):
-        os.environ.update(_program_environment(stack, service_named(name)))
+        os.environ.update(_program_environment(stack, name))
 
 
-def _program_environment(stack: Stack, service: Service) -> dict[str, str]:
-    [program] = [p for p in programs(stack.addresses()) if p.name == f"{service.name}-worker"]
+def _program_environment(stack: Stack, name: str) -> dict[str, str]:
+    [program] = [p for p in programs(stack.addresses()) if p.name == f"{name}-worker"]
     return dict(program.env)
 
 
-def _migrate(addresses: Addresses) -> None:
-    for service in SERVICES:
-        migrate.upgrade(service, addresses.database_urls[service.name])
-
-
-def _provision(addresses: Addresses) -> None:
-    settings = Settings(
-        database_url=addresses.database_urls["registry"],
-        kafka_bootstrap=addresses.kafka_bootstrap,
-        jwks_url=addresses.jwks_url,
-    )
-    asyncio.run(provision(settings, TOPICS))
+def _prepare(what: str, addresses: Addresses) -> None:
+    getattr(import_module("union.preparing"), what)(addresses)

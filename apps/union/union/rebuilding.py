@@ -27,7 +27,7 @@ def rebuild(
     settings = platform.settings_of(chosen_service)
     subscriptions = chosen_service.subscriptions(settings)
     if republish:
-        total = asyncio.run(republish_all(list(platform.SERVICES), [s.topic.name for s in subscriptions]))
+        total = asyncio.run(republish_all(platform.services(), [s.topic.name for s in subscriptions]))
         output.say(f"Republished {total} events.")
         stack.wait_until_quiet(output.console)
 

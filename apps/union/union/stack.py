@@ -24,7 +24,7 @@ def start(timeout: float = 60.0) -> Started:
     stack = platform.local_stack()
     started = stack.start(timeout)
     if started.broker_is_new:
-        count = asyncio.run(republish_all(list(platform.SERVICES), quiet=True))
+        count = asyncio.run(republish_all(platform.services(), quiet=True))
         stack.confirm_republished()
         if count:
             output.say(f"The broker was empty: {count} past events are published again.")

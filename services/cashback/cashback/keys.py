@@ -7,7 +7,7 @@ import os
 import secrets
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -19,7 +19,9 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
     load_pem_public_key,
 )
-from fastapi import FastAPI
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
 
 _FILE, _LEDGER_FILE = "pairwise.key", "ledger.pem"
 _SHORTEST = 32
@@ -78,7 +80,7 @@ def key_id(key: Ed25519PublicKey) -> str:
     return hashlib.sha256(key.public_bytes(Encoding.Raw, PublicFormat.Raw)).hexdigest()[:16]
 
 
-def prepare(app: FastAPI, settings: Any) -> None:
+def prepare(app: "FastAPI", settings: Any) -> None:
     """Read the key once, into `app.state.pairwise_key`. Raises ValueError when it is too short to hide anyone."""
     app.state.pairwise_key = pairwise_key(settings.pairwise_key_file)
 

@@ -154,9 +154,9 @@ class Operator:
         """Return when nothing is on its way: outboxes empty, every consumer at the end of its topics."""
 
         def done() -> bool:
-            workers = [f"{service.name}_worker" for service in platform.SERVICES]
+            workers = [f"{service.name}_worker" for service in platform.services()]
             names = ("outbox_unpublished_messages", "consumer_lag_messages")
-            empty = not any(self.count(service.name, "outbox") for service in platform.SERVICES)
+            empty = not any(self.count(service.name, "outbox") for service in platform.services())
             return empty and not any(self.metric(worker, name) for worker in workers for name in names)
 
         eventually(done)

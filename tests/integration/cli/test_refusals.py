@@ -122,7 +122,7 @@ def test_with_nothing_started_each_command_says_so_and_where_it_looked(newcomer:
         assert (ended.code, f"Nothing was started on {newcomer.folder}" in ended.told) == (code, True), ended.told
     examined = newcomer.union("doctor")
     assert examined.code == 1
-    assert all(f"{service.name}: settings" in examined.told for service in platform.SERVICES)
+    assert all(f"{service.name}: settings" in examined.told for service in platform.services())
     assert "disk well" in examined.told
     assert not newcomer.folder.exists()
 

@@ -28,12 +28,12 @@ def test_topics_are_listed_and_missing_ones_made(site: Operator) -> None:
 
 
 def test_a_dry_republish_counts_the_history_and_sends_nothing(peopled: Operator) -> None:
-    history = sum(peopled.count(service.name, "event_history") for service in platform.SERVICES)
+    history = sum(peopled.count(service.name, "event_history") for service in platform.services())
     counted = peopled.union("republish", "--dry-run")
     assert (counted.code, counted.out.strip()) == (0, f"Would republish {history} events.")
     members = peopled.count("registry", "event_history where topic = 'registry.member.v1'")
     assert f" {members} " in peopled.union("republish", "--dry-run", "--topic", "registry.member.v1").out
-    assert not any(peopled.count(service.name, "outbox") for service in platform.SERVICES)
+    assert not any(peopled.count(service.name, "outbox") for service in platform.services())
 
 
 def test_models_and_migrations_agree_and_the_running_databases_are_new(site: Operator) -> None:

@@ -160,7 +160,7 @@ def test_each_key_is_given_to_the_service_that_needs_it_and_to_no_other(compose:
     } | {"registry-api": {"erasure_key"}}
 
 
-@pytest.mark.parametrize("service", platform.SERVICES, ids=lambda service: service.name)
+@pytest.mark.parametrize("service", platform.services(), ids=lambda service: service.name)
 def test_every_setting_without_a_default_is_given(compose: dict[str, Any], service: Service) -> None:
     needed = {
         f"UNION_{name.upper()}" for name, field in service.settings.model_fields.items() if field.is_required()

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from cards.cli import EXIT_CODES
+from cards.cli_verify import EXIT_CODES
 from cards.devices import Device
 from union.demo import plastic
 from union.demo.clients import Apis, in_parallel

@@ -69,7 +69,7 @@ def quantile(share: float, after: dict[float, float], before: dict[float, float]
 def published_and_consumed(meters: Meters) -> list[tuple[str, str, int, int]]:
     """Per consumer and topic: (consumer, topic, published, taken), since these processes started."""
     rows = []
-    for service in platform.SERVICES:
+    for service in platform.services():
         for subscription in service.subscriptions(platform.settings_of(service)):
             topic = subscription.topic.name
             sent = meters.total("outbox_published_total", topic=topic)
