@@ -31,7 +31,7 @@ clean-demo: $(STAMP) ## stop the one-machine stack and drop its data
 	$(BIN)/union down --drop
 
 test: $(STAMP) ## every test that needs no network service
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2
 
 check: $(STAMP) ## lint, types, imports, contracts, migrations, image and compose files
 	$(BIN)/ruff check .
