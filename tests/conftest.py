@@ -14,6 +14,7 @@ from local_stack.kafka import Broker
 from local_stack.ports import free_port
 from local_stack.postgres import Postgres
 from local_stack.waiting import run_blocking
+from tests import extent
 from tests.memory import memory
 
 FIRST = (
@@ -32,7 +33,13 @@ APACHE = os.environ.get("UNION_TEST_BROKER") == "apache"
 pytest_plugins = ["common.testing"]
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if extent.LONG:
+        # The others would try what `make test` has tried.
+        short = [item for item in items if not hasattr(getattr(item, "module", None), "tries")]
+        config.hook.pytest_deselected(items=short)
+        items[:] = [item for item in items if item not in short]
+
     def place(item: pytest.Item) -> int:
         return next((n for n, start in enumerate(FIRST) if item.nodeid.startswith(start)), len(FIRST))
 

@@ -6,8 +6,10 @@ database name) and `kafka_bootstrap` (the broker of the test). A service's tests
 """
 
 import asyncio
+import importlib.util
 import itertools
 import json
+import sys
 import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -38,6 +40,10 @@ from common.parking import Record
 from common.processing import Processor
 from common.rounds import run_round
 from common.settings import Settings
+
+if importlib.util.find_spec("sniffio") is None:
+    # httpx asks for it at each request to an application; this spares the search through the whole path.
+    sys.modules["sniffio"] = None  # type: ignore[assignment]
 
 _TYPES = {event.event_type: event for event in EVENTS}
 

@@ -31,6 +31,7 @@ from registry.commands.operations.asking import Asked, Limits, ask_operation, ca
 from registry.commands.organisations import create_organisation
 from registry.commands.transfers import accept_transfer, release_member
 from registry.models import Member, Membership, OrganisationOperation, Person
+from tests.extent import tries
 
 Result = TypeVar("Result")
 State = dict[str, Any]
@@ -401,7 +402,7 @@ def test_random_operations_leave_a_tree_and_the_past_as_it_was(
     run_state_machine_as_test(
         Tree,
         settings=settings(
-            max_examples=24,
+            max_examples=tries(24, long=200),
             stateful_step_count=25,
             deadline=None,
             derandomize=True,

@@ -125,8 +125,12 @@ async def test_the_walk_finds_a_scope_that_is_not_cut_and_a_name_that_is_told(wa
     """The check itself is checked: with callers who are said to reach less, and to see less, than they do."""
     (federal,) = [caller for caller in walk.callers if caller.role is Role.FEDERAL_STAFF]
     lesser = replace(federal, reach=frozenset({"own"}), sees_names=False)
+    members = "/v1/members"
+    builders = {route: build for route, build in walk.builders.items() if members in route}
+    elsewhere = [path for route, _ in walk.routes() if members not in (path := route.split(" ")[1])]
+    await builders["GET /v1/members/{member_id}"]("foreign")
     with pytest.raises(AssertionError) as found:
-        await replace(walk, callers=[lesser]).whole()
+        await replace(walk, callers=[lesser], builders=builders, elsewhere=elsewhere).whole()
     faults = str(found.value)
     assert "GET /v1/members/{member_id} as federal_staff at foreign: (200, '') instead of (404" in faults
     assert "GET /v1/members as federal_staff: lists" in faults
