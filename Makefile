@@ -8,6 +8,8 @@ DEMO_ARGS ?=
 SEED ?=
 SIMULATE_ARGS ?=
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
+# The demo and the tests start dozens of processes: each would compile the product anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help setup demo clean-demo test test-long check test-kafka test-vectors vectors simulate bench contracts lock format
 

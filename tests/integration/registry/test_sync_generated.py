@@ -40,7 +40,7 @@ async def test_generated_operations_each_have_an_outcome(app: FastAPI, world: An
     outcomes: Counter[str] = Counter()
 
     @hypothesis.settings(
-        max_examples=tries(60, long=600),
+        max_examples=tries(60, long=300),
         database=None,
         deadline=None,
         derandomize=True,

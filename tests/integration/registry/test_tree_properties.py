@@ -105,7 +105,7 @@ async def take(session: AsyncSession, step: Sequence[Any], made: list[UUID]) -> 
 
 
 @settings(
-    max_examples=tries(40, long=400),
+    max_examples=tries(40, long=200),
     deadline=None,
     derandomize=True,
     database=None,
