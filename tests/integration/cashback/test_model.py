@@ -229,7 +229,7 @@ def test_the_programme_agrees_with_its_model(settings: Settings) -> None:
     run_state_machine_as_test(
         machine,
         settings=hypothesis_settings(
-            max_examples=tries(12, long=150),
+            max_examples=tries(8, long=100),
             stateful_step_count=30,
             deadline=None,
             print_blob=True,
