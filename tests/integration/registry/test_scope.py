@@ -78,7 +78,7 @@ async def walk(app: FastAPI, world: Any, database: Database) -> Walk:
         callers,
         marks={name: [f'"organisation_id":"{key}"'] for name, key in places.items()},
         secrets=SECRETS,
-        # test_imports_api walks the uploads, the kernel's own tests the jobs.
+        # test_imports_scope walks the uploads, the kernel's own tests the jobs.
         elsewhere=("/v1/imports", "/v1/jobs"),
         answers={
             (route, name, place): (409, "sync_needs_organisation")

@@ -23,8 +23,8 @@ from reports.main import service as reports_service
 from tests.extent import tries
 from tests.integration.reports.conftest import DeliverAll
 from tests.integration.reports.histories import random_union
+from tests.integration.reports.offices import Office
 from tests.integration.reports.reference import PRIMARY, Reference
-from tests.integration.reports.test_filing import Office
 from tests.integration.reports.test_revisions import Small, run
 
 AS_OF = "2021-01-01"
