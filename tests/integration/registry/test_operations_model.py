@@ -247,7 +247,7 @@ def test_random_operations_leave_a_tree_and_the_past_as_it_was(
     run_state_machine_as_test(
         Tree,
         settings=settings(
-            max_examples=tries(14, long=80),
+            max_examples=tries(20, long=80),
             stateful_step_count=25,
             deadline=None,
             derandomize=True,

@@ -108,7 +108,7 @@ def test_only_staff_and_members_write(walk: Walk) -> None:
             assert roles <= {*STAFF, Role.MEMBER}, route
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(900)
 async def test_each_role_reaches_what_is_its_own_by_every_route_and_nothing_else(walk: Walk) -> None:
     calls = await walk.whole()
     assert calls == len(walk.builders) * len(walk.callers) * 3
@@ -120,7 +120,7 @@ async def test_a_new_route_without_a_builder_fails_the_walk(walk: Walk) -> None:
         await replace(walk, builders=forgotten).whole()
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(900)
 async def test_the_walk_finds_a_scope_that_is_not_cut_and_a_name_that_is_told(walk: Walk) -> None:
     """The check itself is checked: with callers who are said to reach less, and to see less, than they do."""
     (federal,) = [caller for caller in walk.callers if caller.role is Role.FEDERAL_STAFF]
