@@ -16,7 +16,7 @@ from tests.integration.reports.reference import FAR, Reference
 
 DATES = [date(2020, 1, 1), date(2021, 1, 1), date(2020, 7, 15)]
 _quick = settings(
-    max_examples=tries(6, long=100),
+    max_examples=tries(6, long=30),
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
     derandomize=True,

@@ -17,7 +17,7 @@ from tests.integration.reports.reference import FAR, Reference
 from tests.integration.reports.test_revisions import Small, report_of, run
 
 _few = settings(
-    max_examples=tries(4, long=60),
+    max_examples=tries(4, long=20),
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
     derandomize=True,
@@ -119,7 +119,7 @@ async def test_each_movement_has_its_cause_and_its_ids(
     assert (wrong.status_code, wrong.json()["code"]) == (422, "moments_not_in_order")
 
 
-@settings(_few, max_examples=tries(2, long=20))
+@settings(_few, max_examples=tries(2, long=8))
 @given(chance=st.randoms(use_true_random=False))
 async def test_what_is_behind_a_figure_is_as_many_as_it_says(
     client: Client, issuer: TestIssuer, deliver_all: DeliverAll, chance: random.Random
