@@ -8,8 +8,10 @@ DEMO_ARGS ?=
 SEED ?=
 SIMULATE_ARGS ?=
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
+# The demo and the tests start dozens of processes: each would compile the product anew.
+unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo clean-demo test check test-kafka test-vectors vectors simulate bench contracts lock format
+.PHONY: help setup demo clean-demo test test-long check test-kafka test-vectors vectors simulate bench contracts lock format
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -31,7 +33,10 @@ clean-demo: $(STAMP) ## stop the one-machine stack and drop its data
 	$(BIN)/union down --drop
 
 test: $(STAMP) ## every test that needs no network service
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2
+
+test-long: $(STAMP) ## the generated tests with many more examples
+	UNION_TEST_PROFILE=long $(BIN)/python -m pytest -n 2 --timeout=900
 
 check: $(STAMP) ## lint, types, imports, contracts, migrations, image and compose files
 	$(BIN)/ruff check .

@@ -7,17 +7,61 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 from local_stack.apache import ApacheKafka
 from local_stack.kafka import Broker
 from local_stack.ports import free_port
 from local_stack.postgres import Postgres
 from local_stack.waiting import run_blocking
+from tests import extent
 from tests.memory import memory
+
+FIRST = (
+    "tests/contracts/test_apis_never_500.py",
+    "tests/integration/registry/test_scope.py",
+    "tests/integration/cli/",
+    "tests/kernel/",
+    "tests/integration/registry/",
+    "tests/integration/cashback/",
+    "tests/integration/",
+)
+"""Where the longest tests are, in this order: begun last, one of them would keep one worker busy and the other idle."""
 
 APACHE = os.environ.get("UNION_TEST_BROKER") == "apache"
 
 pytest_plugins = ["common.testing"]
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if extent.LONG:
+        # The others would try what `make test` has tried.
+        short = [item for item in items if not hasattr(getattr(item, "module", None), "tries")]
+        config.hook.pytest_deselected(items=short)
+        items[:] = [item for item in items if item not in short]
+
+    def place(item: pytest.Item) -> int:
+        return next((n for n, start in enumerate(FIRST) if item.nodeid.startswith(start)), len(FIRST))
+
+    items.sort(key=place)
+
+
+class Scheduling(LoadScopeScheduling):  # type: ignore[misc]
+    """What one worker of `pytest -n` takes at a time: a file, as its tests share what they set up."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.split("::", 1)[0]
+        if file.startswith("tests/integration/cli/"):
+            return "tests/integration/cli"  # one stack for all of them
+        if file == "tests/contracts/test_apis_never_500.py":
+            return nodeid  # one test is as long as a file, and they share nothing
+        return file
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> Scheduling:
+    config.option.loadscopereorder = False  # it would begin with whatever file has the most tests
+    return Scheduling(config, log)
 
 
 @pytest.fixture(scope="session")

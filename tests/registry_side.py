@@ -12,7 +12,7 @@ from common.app import build_api
 from common.db import Database
 from common.events import EVENTS
 from common.persons import Persons
-from common.testing import Client, Templates, TestIssuer
+from common.testing import Client, Templates, TestIssuer, connected
 from registry.main import service as registry_service
 from tests.integration.registry.conftest import World
 
@@ -50,13 +50,12 @@ async def registry_side(templates: Templates, issuer: TestIssuer) -> AsyncIterat
     settings = registry_service.settings(
         database_url=templates.url(name), jwks_url=issuer.jwks_url, database_pool=4, topic_partitions=3
     )
-    database = Database.connect(settings)
-    transport = httpx.ASGITransport(build_api(registry_service, settings, database))
-    persons = Persons(httpx.AsyncClient(transport=transport, base_url="http://registry"))
-    async with Client(transport=transport, base_url="http://registry") as client:
-        yield RegistrySide(await World(client, issuer).build(), persons, database)
-    await database.close()
-    templates.administer(f"drop database {name} with (force)")
+    async with connected(settings) as database:
+        transport = httpx.ASGITransport(build_api(registry_service, settings, database))
+        persons = Persons(httpx.AsyncClient(transport=transport, base_url="http://registry"))
+        async with Client(transport=transport, base_url="http://registry") as client:
+            yield RegistrySide(await World(client, issuer).build(), persons, database)
+    templates.drop(registry_service, name)
 
 
 def away() -> Persons:

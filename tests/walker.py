@@ -92,8 +92,9 @@ class Walk:
                     expected = self._expected(route, roles, caller, place, call)
                     answer = await self.send(route, call, caller)
                     calls += 1
-                    # What was refused is as it was: the next caller may try the same.
-                    untouched = call if answer.status_code in (401, 403, 404) else None
+                    # What was read or refused is as it was: the next caller may try the same.
+                    same = route.startswith("GET ") or answer.status_code in (401, 403, 404)
+                    untouched = call if same else None
                     wrong += self._faults(route, caller, place, answer, expected)
                     if roles and answer.is_success and not call.addressed:
                         wrong += self._foreign(route, caller, answer)

@@ -36,10 +36,11 @@ from common.testing import TestIssuer
 from tests.contracts.callers import Callers, welcome_roles
 from tests.contracts.golden import beginnings
 from tests.contracts.services import KEYS, TRIED
+from tests.extent import tries
 from tests.kernel import toy
 
 SEED = int(os.environ.get("UNION_TEST_SEED", "20260301"))
-VALID, INVALID = 15, 5
+VALID, INVALID = tries(6, long=30), tries(2, long=10)
 """Requests per operation that fit the document, and that do not."""
 LEARNING = 3
 """Requests per list before all others, which tell the ids that exist."""

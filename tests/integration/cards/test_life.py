@@ -22,6 +22,7 @@ from common.errors import BusinessError
 from common.events.cards import CardActivated, CardReplaced, CardSuspended
 from common.processing import Processor
 from common.testing import Client, TestIssuer, record_of
+from tests.extent import tries
 from tests.integration.cards.conftest import CardsOf, Deliver, Person, Published, Region
 
 
@@ -264,7 +265,7 @@ def test_no_order_of_events_and_steps_brings_a_card_back_to_life(service: Servic
     stateful.run_state_machine_as_test(
         lambda: Life(service, settings),  # type: ignore[arg-type]  # any maker of machines will do
         settings=hypothesis.settings(
-            max_examples=25,
+            max_examples=tries(25, long=400),
             stateful_step_count=15,
             deadline=None,
             print_blob=True,

@@ -18,6 +18,7 @@ from cashback.models import Payout
 from cashback.policy import Policy
 from common.auth import Principal, Role
 from common.settings import Settings
+from tests.extent import tries
 from tests.integration.cashback.programme import BOUGHT, NOW, Paid, Programme
 
 EARLY, DAY = date(2021, 3, 10), date(2021, 4, 1)
@@ -228,7 +229,7 @@ def test_the_programme_agrees_with_its_model(settings: Settings) -> None:
     run_state_machine_as_test(
         machine,
         settings=hypothesis_settings(
-            max_examples=12,
+            max_examples=tries(8, long=100),
             stateful_step_count=30,
             deadline=None,
             print_blob=True,

@@ -3,13 +3,14 @@
 import random
 
 from cashback.config import CashbackSettings
+from tests.extent import tries
 from tests.simulation.year import simulate
 
 
 async def test_all_books_agree_after_months_of_faults(settings: CashbackSettings) -> None:
     seed = random.randrange(10**6)
     settings = settings.model_copy(update={"partner_topics": ["books", "films", "sport"]})
-    year = await simulate(settings, seed, members=40, days=60)
+    year = await simulate(settings, seed, members=tries(40, long=100), days=tries(60, long=200))
     print(f"seed {seed}: {dict(year.counts)} {dict(year.faults.counts)}")
     assert year.wrong == []
     assert year.counts["orders that agree"] > 0

@@ -8,11 +8,15 @@ from uuid import UUID
 
 import httpx
 import pytest
+import sqlalchemy as sa
 
 from common.app import Service
+from common.db import Database
 from common.testing import Client, TestIssuer
 from registry.main import service as registry
+from tests.pocket import Pocket
 
+OPERATIONS, OPERATED_ON = "/v1/organisation-operations", "2021-06-01"
 NAMES = ("Абрамова", "Борисова", "Волкова", "Громова", "Дроздова", "Ершова", "Жукова", "Зимина", "Иванова")
 
 
@@ -163,3 +167,69 @@ def refused() -> Callable[..., Any]:
 @pytest.fixture
 async def world(client: Client, issuer: TestIssuer) -> World:
     return await World(client, issuer).build()
+
+
+def chair(world: Any) -> Pocket:
+    return Pocket(world.client, world.staff("primary_staff", world.school))
+
+
+@pytest.fixture
+async def phone(world: Any) -> Pocket:
+    """Of the school's chair, with one member on it: `phone.member`."""
+    pocket = chair(world)
+    pocket.member = await world.member(world.school)  # type: ignore[attr-defined]
+    await pocket.pull()
+    return pocket
+
+
+@pytest.fixture
+def ask(world: Any) -> Callable[..., Any]:
+    """`await ask("merge", organisation, **fields)`: the answer to the asking."""
+
+    async def send(operation: str, organisation: UUID, headers: Any = None, **fields: Any) -> Any:
+        subject = {"operation": operation, "organisation_id": str(organisation)}
+        body = {**subject, "effective_on": OPERATED_ON, "reason": "Так решено", **fields}
+        return await world.client.post(OPERATIONS, json=body, headers=headers or world.federal)
+
+    return send
+
+
+@pytest.fixture
+def undo(world: Any) -> Callable[..., Any]:
+    async def send(operation: dict[str, Any], headers: Any = None, **fields: Any) -> Any:
+        body = {"reason": "Ошибка", **fields}
+        path = f"{OPERATIONS}/{operation['operation_id']}/undo"
+        return await world.client.post(path, json=body, headers=headers or world.federal)
+
+    return send
+
+
+@pytest.fixture
+def snapshot(database: Database) -> Callable[..., Any]:
+    """`await snapshot()`: everything of the tree, the members and what is on its way, but the knowledge's history."""
+
+    async def read(day: str | None = None) -> dict[str, Any]:
+        queries = {
+            "organisations": "select organisation_id, parent_id, name, status, closed_on from organisation",
+            "members": "select member_id, organisation_id, status, joined_on from member",
+            "stays": "select member_id, organisation_id, from_on, to_on, end_reason from membership",
+            "waiting": "select application_id, organisation_id from application where status = 'submitted'",
+            "days": "select d::date, organisation_id, parent_id, name, status from organisation_period,"
+            " generate_series('2020-01-01'::date, '2022-01-01', '1 month') d where superseded_at is null"
+            " and valid_from <= d and (valid_to is null or valid_to > d)",
+            "member_days": "select d::date, member_id, organisation_id, status, category from member_period,"
+            " generate_series('2020-01-01'::date, '2022-01-01', '1 month') d where superseded_at is null"
+            " and valid_from <= d and (valid_to is null or valid_to > d)",
+        }
+        async with database.sessions() as session:
+            return {
+                name: sorted(map(repr, (await session.execute(sa.text(query))).all()))
+                for name, query in queries.items()
+            }
+
+    return read
+
+
+async def counts(world: Any, done: Any, organisation: UUID, **params: Any) -> dict[str, Any]:
+    path = f"/v1/organisations/{organisation}/counts"
+    return dict(done(await world.client.get(path, params=params, headers=world.federal)))

@@ -1,62 +1,16 @@
-"""Registers come in over HTTP: uploaded, checked, corrected, committed, rolled back; everybody in their own subtree."""
+"""Registers come in over HTTP: uploaded, checked, committed, rolled back."""
 
 import io
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import openpyxl
 import pytest
 import sqlalchemy as sa
-from fastapi import FastAPI
 
-from common.auth import Role
 from common.db import Database
 from common.events.registry import MemberAdmitted, MemberRetracted
 from common.jobs import Running
-
-Work = Callable[[], Awaitable[None]]
-SCHOOL = "Берёзовская СОШ № 2"
-REGISTER = (
-    "ФИО;Дата рождения;Организация;Категория\r\n"
-    "Иванова Анна Петровна;01.02.1980;Березовская СОШ №2;работающий\r\n"
-    "Петров Олег Ильич;02.03.1970;ППО МБОУ Берёзовская СОШ № 2;пенсионер\r\n"
-    "Иванова Анна Петровна;01.02.1980;Березовская СОШ №2;работающий\r\n"
-    "Сидорова Мария Львовна;31.02.1980;Березовская СОШ №2;работающий\r\n"
-    "Чужая Вера Ильинична;05.05.1985;СОШ № 12;работающий\r\n"
-).encode("cp1251")
-
-
-async def upload(world: Any, headers: dict[str, str], content: bytes = REGISTER, **form: str) -> dict[str, Any]:
-    answer = await world.client.post(
-        "/v1/imports",
-        files=[("files", ("register.csv", content, "text/csv"))],
-        data={"as_of": "2021-01-01", **form},
-        headers=headers,
-    )
-    assert answer.status_code == 202, answer.text
-    made: dict[str, Any] = answer.json()
-    return made
-
-
-async def look(world: Any, made: dict[str, Any], headers: dict[str, str]) -> dict[str, Any]:
-    answer = await world.client.get(f"/v1/imports/{made['import_id']}", headers=headers)
-    assert answer.status_code == 200, answer.text
-    seen: dict[str, Any] = answer.json()
-    return seen
-
-
-async def rows(world: Any, made: dict[str, Any], headers: dict[str, str], **query: Any) -> list[tuple[Any, ...]]:
-    found: list[tuple[Any, ...]] = []
-    cursor: str | None = None
-    while True:
-        params = {"limit": 2, **query, **({"cursor": cursor} if cursor else {})}
-        answer = await world.client.get(f"/v1/imports/{made['import_id']}/rows", params=params, headers=headers)
-        assert answer.status_code == 200, answer.text
-        page = answer.json()
-        found += [(row["row"], row["outcome"], row["reason"], row["of_row"]) for row in page["items"]]
-        cursor = page["next_cursor"]
-        if cursor is None:
-            return found
+from tests.integration.registry.uploads import SCHOOL, Work, look, rows, upload
 
 
 async def test_an_upload_is_checked_first_and_comes_in_when_committed(
@@ -117,145 +71,6 @@ async def test_the_annotated_copy_is_given_to_the_office_and_the_reading_is_reco
     async with database.sessions() as session:
         read = await session.execute(sa.text("select subject, count from access_log where action = 'import_copy'"))
         assert [tuple(row) for row in read] == [("territorial_staff-1", 3)]
-
-
-async def test_an_office_imports_into_its_own_subtree_alone(world: Any, work: Work) -> None:
-    school = world.staff("primary_staff", world.school)
-    made = await upload(world, school)
-    await work()
-    outcomes = await rows(world, made, school)
-    assert outcomes[-1] == (6, "rejected", "organisation_unknown", None)
-    assert [outcome for _, outcome, _, _ in outcomes].count("accepted") == 2
-    for foreign in (world.staff("primary_staff", world.other), world.staff("territorial_staff", world.university)):
-        answer = await world.client.get(f"/v1/imports/{made['import_id']}", headers=foreign)
-        assert answer.status_code == 404
-        listed = await world.client.get("/v1/imports", headers=foreign)
-        assert listed.json()["items"] == []
-        refused = await world.client.post(
-            "/v1/imports",
-            files=[("files", ("a.csv", REGISTER))],
-            data={"as_of": "2021-01-01", "organisation_id": str(world.school)},
-            headers=foreign,
-        )
-        assert refused.status_code == 404
-    above = world.staff("territorial_staff", world.town)
-    assert (await look(world, made, above))["organisation_id"] == str(world.school)
-
-
-ODD = (
-    "Кто;Когда;Где;Ещё когда\r\n"
-    + "".join(
-        f"{name};{joined};{SCHOOL};{born}\r\n"
-        for name, joined, born in (
-            ("Иванова Анна Петровна", "2001", "1980-02-01"),
-            ("Петров Олег Ильич", "2002", "1970-03-02"),
-        )
-    )
-).encode()
-
-
-async def test_a_correction_of_the_columns_is_checked_anew_and_kept_for_the_next_file_of_the_office(
-    world: Any, work: Work
-) -> None:
-    school = world.staff("primary_staff", world.school)
-    wrong = '{"columns": {"Когда": "birth_date", "Ещё когда": "joined_on"}}'
-    made = await upload(world, school, ODD, mapping=wrong)
-    await work()
-    assert [row[1] for row in await rows(world, made, school)] == ["rejected", "rejected"]
-    path = f"/v1/imports/{made['import_id']}"
-    right = {"columns": {"Ещё когда": "birth_date", "Когда": "ignore", "Кто": "full_name", "Где": "organisation"}}
-    assert (await world.client.patch(path, json=right, headers=school)).status_code == 428
-    version = (await look(world, made, school))["version"]
-    changed = await world.client.patch(path, json=right, headers={**school, "If-Match": f'"{version}"'})
-    assert (changed.status_code, changed.json()["state"]) == (200, "checking")
-    await work()
-    assert [row[1] for row in await rows(world, made, school)] == ["accepted", "accepted"]
-    seen = await look(world, made, school)
-    sure = {column["field"]: column["confidence"] for column in seen["files"][0]["sheets"][0]["columns"]}
-    assert sure["birth_date"] == 1.0
-
-    other = ODD.replace("Иванова".encode(), "Серова".encode()).replace("Петров".encode(), "Серов".encode())
-    next_one = await upload(world, school, other)
-    await work()
-    seen = await look(world, next_one, school)
-    columns = {column["field"]: column["heading"] for column in seen["files"][0]["sheets"][0]["columns"]}
-    assert columns["birth_date"] == "Ещё когда"
-    assert seen["totals"]["accepted"] == 2
-
-
-@pytest.mark.parametrize(
-    "document", ["nonsense", "[]", '{"columns": {"A": "salary"}}', '{"column": {}}', '{"columns": []}']
-)
-async def test_a_mapping_that_is_none_is_refused(world: Any, document: str) -> None:
-    answer = await world.client.post(
-        "/v1/imports",
-        files=[("files", ("a.csv", REGISTER))],
-        data={"as_of": "2021-01-01", "mapping": document},
-        headers=world.staff("primary_staff", world.school),
-    )
-    assert (answer.status_code, answer.json()["code"]) == (422, "mapping_invalid")
-
-
-ROUTES = (
-    "GET /v1/imports",
-    "POST /v1/imports",
-    "GET /v1/imports/{import_id}",
-    "PATCH /v1/imports/{import_id}",
-    "POST /v1/imports/{import_id}/commit",
-    "POST /v1/imports/{import_id}/rollback",
-    "GET /v1/imports/{import_id}/rows",
-    "GET /v1/imports/{import_id}/files/{number}/annotated",
-)
-
-
-async def call(world: Any, route: str, import_id: str, headers: dict[str, str], office: str | None = None) -> Any:
-    method, path = route.split(" ")
-    path = path.replace("{import_id}", import_id).replace("{number}", "1")
-    if route == "POST /v1/imports":
-        form = {"as_of": "2021-01-01", **({"organisation_id": office} if office else {})}
-        return await world.client.post(path, files=[("files", ("a.csv", REGISTER))], data=form, headers=headers)
-    if method == "POST":
-        return await world.client.post(path, headers=headers)
-    body: dict[str, Any] = {"json": {}} if method == "PATCH" else {}
-    return await world.client.request(method, path, headers={**headers, "If-Match": '"2"'}, **body)
-
-
-def test_every_route_of_imports_is_walked(app: FastAPI) -> None:
-    paths = app.openapi()["paths"]
-    made = {f"{m.upper()} {path}" for path, ways in paths.items() for m in ways if path.startswith("/v1/imports")}
-    assert made == set(ROUTES)
-
-
-async def test_staff_alone_import_and_each_into_their_own_part(world: Any, work: Work) -> None:
-    own = {
-        Role.FEDERAL_STAFF: None,
-        Role.REGIONAL_STAFF: world.region,
-        Role.TERRITORIAL_STAFF: world.town,
-        Role.PRIMARY_STAFF: world.school,
-    }
-    for route in ROUTES:
-        # other bytes each time: a file that is in is not read again
-        content = REGISTER + b"\r\n" * ROUTES.index(route)
-        made = await upload(world, world.federal, content, organisation_id=str(world.school))
-        await work()
-        if route.endswith("/rollback"):
-            await world.client.post(f"/v1/imports/{made['import_id']}/commit", headers=world.federal)
-            await work()
-        key = made["import_id"]
-        assert (await call(world, route, key, {})).status_code == 401
-        for role in set(Role) - set(own):
-            answer = await call(world, route, key, world.issuer.bearer(role, organisation_id=world.school))
-            assert (answer.status_code, answer.json()["code"]) == (403, "forbidden"), (route, role)
-        for role in own:
-            foreign = world.staff(role, world.university) if role != Role.FEDERAL_STAFF else None
-            if foreign and route == "GET /v1/imports":
-                assert key not in (await call(world, route, key, foreign)).text
-            elif foreign:
-                answer = await call(world, route, key, foreign, str(world.school))
-                assert (answer.status_code, answer.json()["code"]) == (404, "not_found"), (route, role)
-        last, organisation = list(own.items())[ROUTES.index(route) % 4]
-        answer = await call(world, route, key, world.staff(last, organisation), str(world.school))
-        assert answer.status_code in (200, 202), (route, last, answer.text)
 
 
 async def test_an_upload_sent_again_with_its_key_makes_one_import(world: Any, work: Work) -> None:

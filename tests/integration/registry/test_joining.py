@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import UTC, date, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -222,6 +223,11 @@ class TestWithALimit:
     @pytest.fixture
     def generous_limits(self) -> None:
         """The built-in ones."""
+
+    @pytest.fixture(autouse=True)
+    def still_clock(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """However slow the machine is, no time passes in which somebody might ask again."""
+        monkeypatch.setattr("common.limits.time", SimpleNamespace(monotonic=lambda: 0.0))
 
     async def test_one_address_applies_and_guesses_so_often_and_no_more(
         self, world: Any, done: Any, refused: Any

@@ -25,7 +25,7 @@ async def follower(templates: Any, settings: Settings) -> AsyncIterator[tuple[Fa
     database = Database.connect(its)
     yield build_api(reports, its, database), database
     await database.close()
-    templates.administer(f"drop database {name} with (force)")
+    templates.drop(reports, name)
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from schemathesis.core.result import Ok
 
 from tests.contracts.callers import KnownIds
+from tests.extent import tries
 from tests.pocket import Pocket
 
 
@@ -39,7 +40,7 @@ async def test_generated_operations_each_have_an_outcome(app: FastAPI, world: An
     outcomes: Counter[str] = Counter()
 
     @hypothesis.settings(
-        max_examples=60,
+        max_examples=tries(60, long=300),
         database=None,
         deadline=None,
         derandomize=True,

@@ -18,6 +18,7 @@ from common.http import PageParams
 from registry.commands import organisations as commands
 from registry.queries import organisations as queries
 from registry.queries.moments import Moment
+from tests.extent import tries
 
 FIRST = date(2021, 1, 1)
 DAYS = [FIRST + timedelta(days=n) for n in range(13)]
@@ -104,7 +105,7 @@ async def take(session: AsyncSession, step: Sequence[Any], made: list[UUID]) -> 
 
 
 @settings(
-    max_examples=40,
+    max_examples=tries(40, long=200),
     deadline=None,
     derandomize=True,
     database=None,

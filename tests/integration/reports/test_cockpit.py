@@ -20,10 +20,11 @@ from common.settings import Settings
 from common.testing import Client, TestIssuer, eventually, record_of
 from reports import rules, tallies
 from reports.main import service as reports_service
+from tests.extent import tries
 from tests.integration.reports.conftest import DeliverAll
 from tests.integration.reports.histories import random_union
+from tests.integration.reports.offices import Office
 from tests.integration.reports.reference import PRIMARY, Reference
-from tests.integration.reports.test_filing import Office
 from tests.integration.reports.test_revisions import Small, run
 
 AS_OF = "2021-01-01"
@@ -89,7 +90,10 @@ def _cells(event: MemberEvent) -> list[str]:
 
 
 @settings(
-    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True
+    max_examples=tries(8, long=100),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    derandomize=True,
 )
 @given(chance=st.randoms(use_true_random=False))
 async def test_counters_kept_by_differences_equal_a_recount_and_a_rebuild(

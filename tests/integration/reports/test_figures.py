@@ -9,13 +9,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from common.testing import Client, TestIssuer
+from tests.extent import tries
 from tests.integration.reports.conftest import DeliverAll
 from tests.integration.reports.histories import FIRST_RECORDED, History, random_union
 from tests.integration.reports.reference import FAR, Reference
 
 DATES = [date(2020, 1, 1), date(2021, 1, 1), date(2020, 7, 15)]
 _quick = settings(
-    max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True
+    max_examples=tries(6, long=30),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    derandomize=True,
 )
 
 

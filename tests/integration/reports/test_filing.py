@@ -3,9 +3,7 @@
 import asyncio
 from datetime import UTC, date, datetime
 from typing import Any
-from uuid import UUID
 
-import httpx
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
@@ -22,62 +20,13 @@ from common.events.reports import (
 )
 from common.testing import Client, TestIssuer
 from tests.integration.reports.conftest import DeliverAll
+from tests.integration.reports.offices import AS_OF, Office, refused, row, settled
 from tests.integration.reports.test_revisions import Small, run
-
-AS_OF = "2021-01-01"
-
-
-class Office:
-    """Calls the API as the chairs and the staff of one small union."""
-
-    def __init__(self, client: Client, issuer: TestIssuer, small: Small) -> None:
-        self.client, self.small = client, small
-        self.federal = issuer.bearer("federal_staff", sub="federal")
-        self.region = issuer.bearer("regional_staff", organisation_id=small.region, sub="region")
-        self.territorial = issuer.bearer("territorial_staff", organisation_id=small.territorial, sub="territorial")
-        self.school = issuer.bearer("primary_staff", organisation_id=small.school, sub="chair")
-
-    async def report(self, organisation_id: UUID) -> Any:
-        wanted = {"organisation_id": str(organisation_id), "as_of": AS_OF}
-        [item] = (await self.client.get("/v1/reports", params=wanted, headers=self.federal)).json()["items"]
-        return (await self.client.get(f"/v1/reports/{item['report_id']}", headers=self.federal)).json()
-
-    async def step(
-        self, name: str, organisation_id: UUID, headers: dict[str, str], version: int | None = None, **body: Any
-    ) -> httpx.Response:
-        report = await self.report(organisation_id)
-        match = {"If-Match": f'"{version or report["version"]}"'}
-        address = f"/v1/reports/{report['report_id']}/{name}"
-        return await self.client.post(address, json=body or None, headers={**headers, **match})
-
-    async def declare(
-        self, organisation_id: UUID, headers: dict[str, str], **figures: int | None
-    ) -> httpx.Response:
-        report = await self.report(organisation_id)
-        return await self.client.put(
-            f"/v1/reports/{report['report_id']}/declared",
-            json={"figures": figures},
-            headers={**headers, "If-Match": f'"{report["version"]}"'},
-        )
 
 
 @pytest.fixture
 async def office(client: Client, issuer: TestIssuer, deliver_all: DeliverAll) -> Office:
-    small = Small()
-    root = small.history.organisation("federal")
-    small.history.move(small.region, root, date(2015, 1, 1))
-    await deliver_all(small.history.records())
-    office = Office(client, issuer, small)
-    await run(client, office.federal)
-    return office
-
-
-def row(report: Any, formula: str) -> Any:
-    return next(row for row in report["rows"] if row["formula"] == formula)
-
-
-def refused(answer: httpx.Response) -> tuple[int, str]:
-    return answer.status_code, answer.json()["code"]
+    return await settled(client, issuer, deliver_all)
 
 
 async def test_a_report_goes_up_level_by_level_and_is_locked(office: Office, published: Any) -> None:
@@ -263,63 +212,6 @@ async def test_signing_above_and_reopening_below_never_both_succeed(office: Offi
         )
         codes = sorted((signed.status_code, reopened.status_code))
         assert codes in ([200, 409], [200, 503], [503, 503]), (signed.text, reopened.text)
-
-
-async def test_what_the_base_cannot_know_is_declared_and_sums_up(
-    office: Office, client: Client, deliver_all: DeliverAll
-) -> None:
-    small = office.small
-    report = await office.report(small.school)
-    students = row(report, "students")
-    assert (students["value"], students["declared"]) == (None, True)
-    assert students["told"] == {"counted": None, "declared": None, "unknown": 1, "differs": 0}
-    answer = await office.declare(small.school, office.school, students=120, chairs_released=1)
-    assert (answer.status_code, answer.json()["revision"]) == (200, 2), answer.text
-    report = await office.report(small.school)
-    assert (row(report, "students")["value"], row(report, "chairs_released")["value"]) == (120, 1)
-    [told] = [d for d in report["declarations"] if d["indicator"] == "students"]
-    assert (told["figure"], told["declared_by"]) == (120, "chair")
-    # The register learns the figure: it is the base's from then on, and the difference stays in sight.
-    small.history.change_organisation(small.school, date(2020, 1, 1), students=110)
-    await deliver_all(small.history.records())
-    await run(client, office.federal)
-    for organisation in (small.school, small.territorial, small.region):
-        students = row(await office.report(organisation), "students")
-        assert students["value"] == 110
-        assert students["told"] == {"counted": 110, "declared": 120, "unknown": 0, "differs": 1}
-    # Taken back.
-    await office.declare(small.school, office.school, students=None)
-    students = row(await office.report(small.school), "students")
-    assert students["told"] == {"counted": 110, "declared": None, "unknown": 0, "differs": 0}
-    wanted = {"organisation_id": str(small.region), "as_of": AS_OF}
-    statistics = (await client.get("/v1/statistics", params=wanted, headers=office.region)).json()
-    assert statistics["told"]["chairs_released"] == {"counted": None, "declared": 1, "unknown": 0, "differs": 0}
-
-
-async def test_summaries_and_other_rows_are_not_asked_for(office: Office) -> None:
-    small = office.small
-    answer = await office.declare(small.territorial, office.territorial, students=1)
-    assert refused(answer) == (422, "not_asked")
-    assert refused(await office.declare(small.school, office.school, members=1)) == (422, "not_asked")
-
-
-async def test_a_figure_that_contradicts_another_blocks_the_signature_only_where_the_form_says_so(
-    office: Office, client: Client, app: Any
-) -> None:
-    small = office.small
-    await office.declare(small.school, office.school, students=0)
-    report = await office.report(small.school)
-    assert all(check["holds"] for check in report["checks"])
-    form = app.state.forms.newest["primary_yearly"]
-    check = form.checks[1].model_copy(update={"left": "members", "right": "women"})
-    app.state.forms._forms["primary_yearly", 1] = form.model_copy(update={"checks": [check]})
-    # Formed anew by the form with the contradiction.
-    await office.declare(small.school, office.school, students=1)
-    report = await office.report(small.school)
-    assert [(c["code"], c["holds"]) for c in report["checks"]] == [("women", False)]
-    answer = await office.step("sign", small.school, office.school)
-    assert refused(answer) == (409, "checks_fail")
-    assert answer.json()["checks"] == ["No more women than members"]
 
 
 async def test_everything_below_is_accepted_and_locked_at_once(

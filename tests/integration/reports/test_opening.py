@@ -10,13 +10,17 @@ from hypothesis import strategies as st
 
 from common.testing import Client, TestIssuer
 from reports.indicators import Derived, catalogue
+from tests.extent import tries
 from tests.integration.reports.conftest import DeliverAll
 from tests.integration.reports.histories import FIRST_RECORDED, History, random_union
 from tests.integration.reports.reference import FAR, Reference
 from tests.integration.reports.test_revisions import Small, report_of, run
 
 _few = settings(
-    max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True
+    max_examples=tries(4, long=20),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    derandomize=True,
 )
 
 
@@ -115,7 +119,7 @@ async def test_each_movement_has_its_cause_and_its_ids(
     assert (wrong.status_code, wrong.json()["code"]) == (422, "moments_not_in_order")
 
 
-@settings(_few, max_examples=3)
+@settings(_few, max_examples=tries(2, long=8))
 @given(chance=st.randoms(use_true_random=False))
 async def test_what_is_behind_a_figure_is_as_many_as_it_says(
     client: Client, issuer: TestIssuer, deliver_all: DeliverAll, chance: random.Random

@@ -17,7 +17,7 @@ from common.db import Database
 from common.testing import Client, TestIssuer
 from reports import tallies
 from tests.integration.reports.conftest import DeliverAll
-from tests.integration.reports.test_filing import AS_OF, Office
+from tests.integration.reports.offices import AS_OF, Office
 from tests.integration.reports.test_revisions import Small, report_of, run
 
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"

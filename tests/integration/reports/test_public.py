@@ -5,7 +5,7 @@ from typing import Any
 
 from common.testing import Client, TestIssuer
 from tests.integration.reports.conftest import DeliverAll
-from tests.integration.reports.test_filing import AS_OF, Office
+from tests.integration.reports.offices import AS_OF, Office
 from tests.integration.reports.test_revisions import Small, run
 
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from cards import qr
 from cards.cose import sign1
+from tests.extent import tries
 from tests.vectors import made
 from union_card_verifier import Bundle, KeySet, NotTrusted, StatusList, base45, verify
 from union_card_verifier.cose import CARD_CODE, IAT, STATUS_LIST_TYPE, bstr, split
@@ -93,13 +94,13 @@ def test_a_list_that_swells_when_unpacked_is_refused() -> None:
         StatusList.read(sign1(claims, made.CURRENT, STATUS_LIST_TYPE), KEYS)
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=tries(300, long=3000), deadline=None)
 @given(st.sampled_from(["", "UC1:", "UP1:"]), st.one_of(st.text(max_size=300), LETTERS))
 def test_any_text_is_red(prefix: str, garbage: str) -> None:
     assert judged(prefix + garbage) == "red"
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=tries(300, long=3000), deadline=None)
 @given(st.binary(max_size=400), st.sampled_from([b"", b"\xd2", b"\xd2\x84", b"\xd2\x84\x43\xa1\x01\x28\xa0"]))
 def test_any_bytes_are_red_and_open_nothing(garbage: bytes, start: bytes) -> None:
     for prefix in ("UC1:", "UP1:"):
@@ -109,7 +110,7 @@ def test_any_bytes_are_red_and_open_nothing(garbage: bytes, start: bytes) -> Non
             read(start + garbage)
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=tries(250, long=2500), deadline=None)
 @given(CBOR, CBOR)
 def test_any_signed_structure_of_another_shape_is_red(header: object, payload: object) -> None:
     """Even with a good signature: the decoder meets every shape that CBOR has."""
@@ -119,7 +120,7 @@ def test_any_signed_structure_of_another_shape_is_red(header: object, payload: o
     assert judged(made.text(made.message_of(made.with_parts(protected, body, made.PHONE.key)), "UP1:")) == "red"
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=tries(150, long=1500), deadline=None)
 @given(st.integers(0, 2**32), st.integers(1, 6))
 def test_a_good_code_with_some_letters_changed_is_red(seed: int, changes: int) -> None:
     chance = random.Random(seed)
@@ -146,7 +147,7 @@ def test_base45_agrees_with_its_rfc() -> None:
         assert (base45.encode(plain), base45.decode(text)) == (text, plain)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=tries(150, long=1500), deadline=None)
 @given(LETTERS)
 def test_base45_has_one_spelling(text: str) -> None:
     try:

@@ -16,6 +16,7 @@ from cards import keys, qr, status_list
 from cards.cose import sign1
 from cards.keys import SigningKey
 from cards.models import Card
+from tests.extent import tries
 from union_card_verifier import KeySet, NotTrusted, StatusList, Verdict, base45, cose, verify
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -241,7 +242,7 @@ def test_lower_case_or_odd_base45_is_not_taken_for_the_same_card(text: str, trus
     assert verify(text + " ", trusted, NOW, None).colour == "red"
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=tries(200, long=4000), deadline=None)
 @given(st.one_of(st.text(max_size=300), st.text("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ $%*+-./:", max_size=300)))
 def test_random_text_never_crashes_the_verifier(signing_key: SigningKey, garbage: str) -> None:
     trusted = KeySet.read(signing_key.jwks())
@@ -249,7 +250,7 @@ def test_random_text_never_crashes_the_verifier(signing_key: SigningKey, garbage
     assert verify("UC1:" + garbage, trusted, NOW, None).colour == "red"
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=tries(200, long=4000), deadline=None)
 @given(st.binary(max_size=300), st.sampled_from([b"", b"\xd2", b"\xd2\x84", b"\xd2\x84\x43\xa1\x01\x28\xa0"]))
 def test_random_bytes_never_crash_the_verifier(signing_key: SigningKey, garbage: bytes, start: bytes) -> None:
     trusted = KeySet.read(signing_key.jwks())
@@ -258,7 +259,7 @@ def test_random_bytes_never_crash_the_verifier(signing_key: SigningKey, garbage:
         StatusList.read(start + garbage, trusted)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=tries(150, long=3000), deadline=None)
 @given(st.binary(max_size=120))
 def test_a_signed_payload_of_random_bytes_never_crashes_the_verifier(
     signing_key: SigningKey, payload: bytes

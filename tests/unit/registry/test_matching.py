@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from registry.evidence import EVIDENCE, WORDS
 from registry.matching import Identity, judge, keys
+from tests.extent import tries
 from tests.unit.registry.population_made import FATHERS, MEN, ROOTS, WOMEN, Made, people, second_writings
 
 BORN = date(1980, 3, 5)
@@ -136,7 +137,7 @@ _IDENTITIES = st.builds(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=tries(200, long=4000), deadline=None)
 @given(_IDENTITIES, _IDENTITIES)
 def test_the_judgement_does_not_depend_on_who_is_asked_first(left: Identity, right: Identity) -> None:
     one, other = judge(left, right), judge(right, left)

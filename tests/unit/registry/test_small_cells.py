@@ -4,6 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from registry.small_cells import LEAST, suppressed
+from tests.extent import tries
 
 
 def with_sums(inner: list[list[int]]) -> list[list[int]]:
@@ -26,7 +27,7 @@ _TABLES = st.integers(1, 4).flatmap(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=tries(150, long=3000), deadline=None)
 @given(_TABLES)
 def test_no_line_has_a_lone_withheld_cell_and_nothing_small_is_shown(inner: list[list[int]]) -> None:
     table = with_sums(inner)

@@ -1,90 +1,15 @@
-# ruff: noqa: SIM905, E501 - lists of words read better as words
 """Registers that nobody has seen: every seed makes another layout, in another format, with the truth beside."""
 
 import random
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import date
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 from tests.unit.registry import unseen_files as files
-from tests.unit.registry.unseen_world import AS_OF, Region, Someone, people, region, with_troubles
+from tests.unit.registry.unseen_words import AMERICAN, CATEGORIES, DATES, HEADINGS, NATIVE, SHORT, USELESS
+from tests.unit.registry.unseen_world import AS_OF, Region, Someone, people, region, reordered, with_troubles
 
 Row = list[object]
 Truth = dict[tuple[str | None, int], tuple[str, str | None]]
-
-HEADINGS: dict[str, list[str]] = {
-    "full_name": "Ф.И.О.;Фамилия, имя, отчество;ФИО члена Профсоюза;Фамилия Имя Отчество (полностью);Член профсоюза (ФИО);"
-    "Ф. И. О. работника;Full name;Сотрудник;Фамилия, имя, отчество (при наличии)".split(";"),
-    "last": "Фамилия;Фамилия члена Профсоюза;ФАМИЛИЯ;Surname;Last name;Фам.".split(";"),
-    "first": "Имя;ИМЯ;First name;Имя (полностью)".split(";"),
-    "patronymic": "Отчество;Отчество (при наличии);Отч.;Middle name;ОТЧЕСТВО".split(";"),
-    "first_patronymic": "Имя, отчество;Имя Отчество;Имя и отчество;И.О.".split(";"),
-    "birth": "Дата рождения;Число, месяц, год рождения;Д/р;Год рождения (полная дата);Родился(ась);День рождения;"
-    "Date of birth;Дата рожд.;Дата, месяц и год рождения".split(";"),
-    "sex": "Пол;Пол (м/ж);Sex;Gender".split(";"),
-    "phone": "Телефон;Моб. тел.;Контактный телефон;Сотовый;Тел. для связи;№ телефона".split(";"),
-    "email": "E-mail;Электронная почта;Эл. почта;email;Адрес эл. почты".split(";"),
-    "organisation": "Организация;Место работы (учёбы);Образовательная организация;Наименование ППО;Первичка;Учреждение;"
-    "Первичная профсоюзная организация;Школа/сад;Работодатель".split(";"),
-    "category": "Категория;Статус;Социальное положение;Категория членства;Вид занятости;Кем числится в Профсоюзе".split(
-        ";"
-    ),
-    "card": "№ профбилета;Номер билета;Профсоюзный билет №;Членский билет;№ ЭПБ;Профбилет".split(";"),
-    "joined": "Дата вступления;В Профсоюзе с;Принят в Профсоюз;Дата постановки на учёт;Член Профсоюза с;"
-    "Когда вступил в профсоюз".split(";"),
-}
-USELESS: dict[str, Callable[[random.Random], object]] = {
-    "Должность": lambda dice: dice.choice(["учитель", "воспитатель", "повар", "директор", "студент 2 курса"]),
-    "СНИЛС": lambda dice: f"{dice.randrange(10**9):09}-{dice.randrange(100):02}",
-    "Домашний адрес": lambda dice: f"ул. Мира, д. {dice.randrange(90)}",
-    "Стаж работы": lambda dice: dice.randrange(40),
-    "Примечание": lambda dice: dice.choice(["", "", "", "в отпуске", "перевод"]),
-    "Образование": lambda dice: dice.choice(["высшее", "среднее"]),
-    "Дата выдачи билета": lambda dice: f"{dice.randint(1, 28):02}.0{dice.randint(1, 9)}.2019",
-    "Уплата взносов": lambda dice: dice.choice(["1%", "безнал"]),
-}
-CATEGORIES = {
-    "working": [
-        "работающий",
-        "Работник",
-        "работающая",
-        "педагог",
-        "сотрудник",
-        "раб.",
-        "Работающий член Профсоюза",
-        "штатный",
-    ],
-    "student": ["студент", "обучающийся", "Студентка", "учащийся", "студ.", "обуч-ся"],
-    "pensioner": [
-        "неработающий пенсионер",
-        "пенсионер",
-        "Пенсионер (не работает)",
-        "ветеран на пенсии",
-        "неработ. пенсионер",
-    ],
-}
-_MONTHS = "января февраля марта апреля мая июня июля августа сентября октября ноября декабря".split()
-_SHORT = "янв фев мар апр мая июн июл авг сен окт ноя дек".split()
-
-Shown = Callable[[date], object]
-DATES: list[Shown] = [
-    lambda d: f"{d:%d.%m.%Y}",
-    lambda d: f"{d.day}.{d.month}.{d.year}",
-    lambda d: f"{d:%d.%m.%Y} г.",
-    lambda d: f"{d:%d/%m/%Y}",
-    lambda d: f"{d:%d-%m-%Y}",
-    lambda d: f" {d:%d.%m.%Y}\u00a0",
-    lambda d: f"{d:%d,%m,%Y}",
-    lambda d: d.isoformat(),
-    lambda d: f"{d.isoformat()} 00:00:00",
-    lambda d: f"{d.day} {_MONTHS[d.month - 1]} {d.year} года",
-    lambda d: f"{d.day:02} {_SHORT[d.month - 1]}. {d.year}",
-    lambda d: f"{d:%Y/%m/%d}",
-    lambda d: f"{d:%d%m%Y}",
-]
-NATIVE: list[Shown] = [lambda d: d, lambda d: (d - date(1899, 12, 30)).days]
-AMERICAN: Shown = lambda d: f"{d:%m/%d/%Y}"  # noqa: E731 - one of a family of lambdas
-SHORT: Shown = lambda d: f"{d:%d.%m.%y}"  # noqa: E731
 
 
 @dataclass
@@ -193,7 +118,7 @@ class _Office:
                 title = None if not name.startswith("Лист") else self.region.spellings[primary][0]
                 sheets[name] = self._sheet(name, [(None, own)], places, merges, title)
             # «elsewhere» points to the sheet that comes first
-            places = _reordered(places)
+            places = reordered(places)
         else:
             name = dice.choice(["Лист1", "Реестр", "члены ПО", "Sheet1"])
             groups: list[tuple[str | None, list[Someone]]] = [(None, rows)]
@@ -201,7 +126,7 @@ class _Office:
                 groups = [(p, [row for row in rows if row.organisation == p]) for p in primaries]
             title = self.region.spellings[primaries[0]][0] if self.place == "title" else None
             sheets[name] = self._sheet(name, groups, places, merges, title)
-            places = _reordered(places)
+            places = reordered(places)
         ending, content = self._write(sheets, merges)
         truth = {
             (None if self.kind in ("csv", "html") else sheet, row): (someone.outcome, someone.reason)
@@ -363,22 +288,6 @@ class _Office:
             case "csv":
                 return self.dice.choice(["csv", "csv", "txt", "xls"]), files.text(self.dice, one)
         return "xls", files.page(self.dice, one)
-
-
-def _reordered(places: list[tuple[str | None, int, Someone]]) -> list[tuple[str | None, int, Someone]]:
-    """Of two records of one person in two organisations the one that comes first in the file is the accepted one."""
-    out: list[tuple[str | None, int, Someone]] = []
-    seen: dict[tuple[str, object, str], int] = {}
-    for sheet, row, someone in places:
-        key = (someone.full, someone.birth, someone.card)
-        if someone.reason == "member_elsewhere" and key not in seen:
-            someone = replace(someone, outcome="accepted", reason=None)
-        elif someone.outcome == "accepted" and key in seen:
-            someone = replace(someone, outcome="duplicate", reason="member_elsewhere")
-        if someone.outcome == "accepted":
-            seen[key] = row
-        out.append((sheet, row, someone))
-    return out
 
 
 __all__ = ["AS_OF", "Unseen", "unseen"]

@@ -198,3 +198,19 @@ def with_troubles(dice: random.Random, rows: list[Someone], region: Region) -> l
             again = [replace(row, organisation=other, outcome="duplicate", reason="member_elsewhere")]
         out += [row, *again]
     return out
+
+
+def reordered(places: list[tuple[str | None, int, Someone]]) -> list[tuple[str | None, int, Someone]]:
+    """Of two records of one person in two organisations the one that comes first in the file is the accepted one."""
+    out: list[tuple[str | None, int, Someone]] = []
+    seen: dict[tuple[str, object, str], int] = {}
+    for sheet, row, someone in places:
+        key = (someone.full, someone.birth, someone.card)
+        if someone.reason == "member_elsewhere" and key not in seen:
+            someone = replace(someone, outcome="accepted", reason=None)
+        elif someone.outcome == "accepted" and key in seen:
+            someone = replace(someone, outcome="duplicate", reason="member_elsewhere")
+        if someone.outcome == "accepted":
+            seen[key] = row
+        out.append((sheet, row, someone))
+    return out
