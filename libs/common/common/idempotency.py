@@ -31,7 +31,10 @@ _CLAIM = (
     "insert into idempotency_key (subject, key, request_hash) values ($1::text, $2::text, $3::bytea)"
     " on conflict do nothing"
 )
-_FIND = "select request_hash, status, headers::text, body from idempotency_key where subject = $1::text and key = $2::text"
+_FIND = (
+    "select request_hash, status, headers::text, body from idempotency_key"
+    " where subject = $1::text and key = $2::text"
+)
 _STORE = (
     "update idempotency_key set status = $3::smallint, headers = $4::jsonb, body = $5::bytea"
     " where subject = $1::text and key = $2::text"
@@ -82,7 +85,8 @@ async def claim(request: Request, session: AsyncSession, principal: Principal | 
     subject = principal.subject if principal else "anonymous"
     # Keyed with the request's own random key: the hash of a body with a name in it tells nothing.
     digest = hashlib.blake2b(key=key.encode()[:64], digest_size=32)
-    digest.update(f"{request.method} {request.url.path}?{request.url.query}\n".encode())
+    scope = request.scope
+    digest.update(b"%b %b?%b\n" % (scope["method"].encode(), scope["path"].encode(), scope["query_string"]))
     if principal:
         # Who may no longer do it gets no answer from the time when they might.
         rights = (sorted(principal.roles), principal.organisation_id, principal.member_id, principal.partner)
