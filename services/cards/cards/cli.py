@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import sys
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,6 +16,7 @@ from cards.cli_keys import keys_app
 from cards.config import CardsSettings
 from cards.qr import card_terms
 from common.db import Database
+from common.errors import BusinessError
 from union_card_verifier import Bundle, KeySet, NotTrusted, StatusList, verify
 
 card_app = typer.Typer(help="Union cards: verification of a QR code, keys, expiry.", no_args_is_help=True)
@@ -104,3 +106,16 @@ def _read(place: str) -> bytes:
 def _refuse(sentence: str) -> NoReturn:
     typer.echo(sentence, err=True)
     raise typer.Exit(_USAGE)
+
+
+def main() -> None:
+    """The same commands where `union` is not installed: `python -m cards.cli keys list` in the service's image."""
+    try:
+        card_app()
+    except BusinessError as error:
+        typer.echo(error.detail, err=True)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()
