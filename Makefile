@@ -59,7 +59,7 @@ simulate: $(STAMP) ## a year of the bonus programme with faults; SEED=7 plays th
 bench: $(STAMP) ## ratios against limits measured in the same run -> build/bench/NAME.json; BENCH_ARGS="import ledger" picks
 	$(BIN)/python -m bench $(BENCH_ARGS)
 
-bench-all: $(STAMP) ## every part of the benchmarks, half an hour
+bench-all: $(STAMP) ## every part of the benchmarks, also those of the services
 	$(BIN)/python -m bench --all $(BENCH_ARGS)
 
 contracts: $(STAMP) ## write docs/events and docs/openapi from the code

@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import contextlib
 import logging
+import time
 from collections.abc import Awaitable, Iterator
 
 import uvloop
@@ -61,6 +62,7 @@ def main() -> None:
     logging.getLogger().setLevel(logging.WARNING)
     console, facts = Console(), report.machine()
     for part, wanted in parts:
+        begun = time.perf_counter()
         with (
             progress(console) as tell,
             servers(part.databases) as started,
@@ -69,6 +71,7 @@ def main() -> None:
         ):
             run = Run(started, wanted, turns, tell, arguments.size, arguments.members)
             rows = runner.run(_awaited(part.measured(run)))
+        facts["seconds"] = round(time.perf_counter() - begun)
         report.show(rows, facts, console)
         if wanted == frozenset(part.rows):
             report.write(rows, facts, ROOT / "build" / "bench" / f"{part.name}.json")
