@@ -57,7 +57,7 @@ def show(rows: Sequence[Row], facts: dict[str, Any], console: Console) -> None:
     for row in rows:
         if row.note:
             console.print(f"{row.name}: {row.note}", highlight=False)
-    console.print(f"{facts['cores']} cores, {facts['system']}, Python {facts['python']}")
+    console.print(f"{facts['cores']} cores, {facts['system']}, Python {facts['python']}; {facts['seconds']} s")
 
 
 def _text(spread: Spread | None, form: str) -> str:

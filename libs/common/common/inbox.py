@@ -1,15 +1,24 @@
 """Effects happen once: each claims its event in the transaction of the effect."""
 
 from collections.abc import Sequence
+from operator import attrgetter
 from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
+# One row comes back: nearly always all are new, and to name each would cost as much as to write it.
 _CLAIM = sa.text(
-    "insert into inbox (consumer, event_id) select :consumer, unnest(cast(:ids as uuid[]))"
-    " on conflict do nothing returning event_id"
+    """
+    with claimed as (
+      insert into inbox (consumer, event_id) select :consumer, unnest(cast(:ids as uuid[]))
+      on conflict do nothing returning event_id
+    )
+    select case when count(*) < cardinality(cast(:ids as uuid[])) then coalesce(array_agg(event_id), '{}') end
+    from claimed
+    """
 )
+_INTEGER = attrgetter("int")
 
 
 async def claim(session: AsyncSession, consumer: str, event_ids: Sequence[UUID]) -> set[UUID]:
@@ -18,5 +27,6 @@ async def claim(session: AsyncSession, consumer: str, event_ids: Sequence[UUID])
     A concurrent claim of the same id waits for the other transaction and then yields nothing.
     """
     # Sorted, so that two workers with overlapping batches wait instead of deadlocking.
-    rows = await session.execute(_CLAIM, {"consumer": consumer, "ids": sorted(set(event_ids))})
-    return {row.event_id for row in rows}
+    ids = sorted(set(event_ids), key=_INTEGER)
+    claimed = await session.scalar(_CLAIM, {"consumer": consumer, "ids": ids})
+    return set(ids) if claimed is None else set(claimed)

@@ -1,5 +1,7 @@
 """Publishing is a write: the event's row commits, or rolls back, with the change that it tells of."""
 
+import functools
+import re
 import zlib
 from datetime import UTC, datetime
 from typing import Any
@@ -16,18 +18,16 @@ from uuid_utils import uuid7
 from common.events.base import Event, Topic
 
 _PENDING = "outbox_pending"
+_ALONG = "written_at_commit"
 
 SHARD_LOCK_CLASS = 0x6F757462
 """First half of the advisory lock's key under which a shard is sent; the second is the shard."""
 
-_INSERT = sa.text(
-    """
-    insert into outbox (shard, topic, key, payload, headers)
-    select s, t, k, p, cast(h as jsonb)
-    from unnest(cast(:shards as smallint[]), cast(:topics as text[]), cast(:keys as text[]),
-                cast(:payloads as bytea[]), cast(:headers as text[])) as u(s, t, k, p, h)
-    """
-)
+_INSERT = """
+insert into outbox (shard, topic, key, payload, headers)
+select s, t, k, p, h::jsonb
+from unnest($1::smallint[], $2::text[], $3::text[], $4::bytea[], $5::text[]) as u(s, t, k, p, h)
+"""
 # Cast in SQL and left to the driver: SQLAlchemy's own arrays look at every element of every row.
 
 _OUTBOX = sa.table("outbox", *(sa.column(name) for name in ("shard", "topic", "key", "payload", "headers")))
@@ -103,10 +103,18 @@ async def publish_rows(session: AsyncSession, event: type[Event], rows: sa.Selec
     await session.execute(publishing(event, rows.subquery("body"), shards))
 
 
-def publishing(event: type[Event], rows: sa.FromClause, shards: int, **given: sa.ColumnElement[Any]) -> sa.Insert:
+def publishing(
+    event: type[Event],
+    rows: sa.FromClause,
+    shards: int,
+    *,
+    traceparent: sa.ColumnElement[str | None] | None = None,
+    **given: sa.ColumnElement[Any],
+) -> sa.Insert:
     """The statement of `publish_rows`, to be put into the very statement that makes the change.
 
     `rows` has a column for each field that is not `given`; the statement locks or inserts the aggregates' rows.
+    An event continues the trace in its row's `traceparent`, or the current one.
     """
     values = {name: given[name] if name in given else rows.c[name] for name in event.model_fields}
     key = sa.cast(rows.c[event.key_field], sa.Text)
@@ -120,6 +128,8 @@ def publishing(event: type[Event], rows: sa.FromClause, shards: int, **given: sa
             *("ce_sequence", sa.cast(values["version"], sa.Text)),
         )
     )
+    if traceparent is not None:
+        headers = headers.concat(sa.func.jsonb_strip_nulls(sa.func.jsonb_build_object("traceparent", traceparent)))
     return sa.insert(_OUTBOX).from_select(
         ["shard", "topic", "key", "payload", "headers"],
         sa.select(
@@ -164,24 +174,41 @@ def _headers(event: Event, traceparent: str | None, foreign: bool) -> dict[str, 
 @sqlalchemy_event.listens_for(OutboxSession, "before_commit")
 def _write_pending(session: Session) -> None:
     # Also fires when a savepoint is released: its events are then inside the savepoint's fate.
-    pending = session.info.get(_PENDING)
-    if not pending:
+    pending, along = session.info.get(_PENDING), session.info.pop(_ALONG, None)
+    if not pending and not along:
         return
     # The unit of work orders inserts by table; the flush puts the aggregates' rows before their events.
     session.flush()
-    rows, session.info[_PENDING] = list(pending), []
-    shards = session.info["outbox_shards"]
-    keys = [headers["ce_subject"] for _, _, headers, _ in rows]
-    session.connection().execute(
-        _INSERT,
-        {
-            "shards": [shard_of(key, shards) for key in keys],
-            "topics": [topic for _, _, _, topic in rows],
-            "keys": keys,
-            "payloads": [event.model_dump_json().encode() for _, event, _, _ in rows],
-            "headers": [orjson.dumps(headers).decode() for _, _, headers, _ in rows],
-        },
-    )
+    statement, parameters = along or ("", ())
+    if pending:
+        rows, session.info[_PENDING] = list(pending), []
+        shards = session.info["outbox_shards"]
+        keys = [headers["ce_subject"] for _, _, headers, _ in rows]
+        parameters = (
+            *parameters,
+            [shard_of(key, shards) for key in keys],
+            [topic for _, _, _, topic in rows],
+            keys,
+            [event.model_dump_json().encode() for _, event, _, _ in rows],
+            [orjson.dumps(headers).decode() for _, _, headers, _ in rows],
+        )
+        insert = _insert_after(len(parameters) - 5)
+        statement = f"with along as ({statement}) {insert}" if statement else insert
+    session.connection().exec_driver_sql(statement, parameters)
+
+
+def write_at_commit(session: AsyncSession, statement: str, parameters: tuple[Any, ...]) -> None:
+    """Run a statement of the driver's kind ($1, …) just before the commit, in one round trip with the events.
+
+    It must not depend on what they tell of; one a transaction.
+    """
+    session.sync_session.info[_ALONG] = (statement, parameters)
+
+
+@functools.cache
+def _insert_after(count: int) -> str:
+    """The insert, its parameters numbered behind `count` others."""
+    return re.sub(r"\$(\d)", lambda place: f"${int(place[1]) + count}", _INSERT)
 
 
 @sqlalchemy_event.listens_for(OutboxSession, "after_soft_rollback")

@@ -1,7 +1,10 @@
 """`union card …`: each command is imported when it is called; verifying needs neither database nor broker."""
 
+import sys
+
 import typer
 
+from common.errors import BusinessError
 from common.lazy_commands import Place, lazy_group
 
 card_app = typer.Typer(
@@ -19,3 +22,16 @@ card_app = typer.Typer(
 @card_app.callback()
 def cards() -> None:
     """Union cards: verification of a QR code, keys, expiry."""
+
+
+def main() -> None:
+    """The same commands where `union` is not installed: `python -m cards.cli keys list` in the service's image."""
+    try:
+        card_app()
+    except BusinessError as error:
+        typer.echo(error.detail, err=True)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

