@@ -141,8 +141,8 @@ async def intake_rate(settings: CashbackSettings, count: int) -> float:
 
     @subscription.bulk_effect(OrderLineReported)
     async def take(session: AsyncSession, deliveries: Sequence[Delivery]) -> None:
-        reports = [report_of(d.event) for d in deliveries if isinstance(d.event, OrderLineReported)]
-        told = await take_reports(session, partner_of(0), reports, "topic", policy, deliveries[0].now)
+        reports = [report_of(partner_of(0), d.event) for d in deliveries if isinstance(d.event, OrderLineReported)]
+        told = await take_reports(session, reports, "topic", policy, deliveries[0].now)
         if refusals := [one.refusal for one in told if one.refusal]:
             raise RuntimeError(f"refused: {refusals[0]}")
 

@@ -328,9 +328,9 @@ class Year:
                     await self.call(shop, message, day)
 
     async def call(self, shop: Shop, message: Message, day: date) -> None:
-        report = Report(**ReportLine.model_validate(message).model_dump())
+        report = Report(shop.code, **ReportLine.model_validate(message).model_dump())
         try:
-            await self.surely(lambda s: purchases.report_purchase(s, shop.code, report, self.policy, at(day, 23)))
+            await self.surely(lambda s: purchases.report_purchase(s, report, self.policy, at(day, 23)))
         except BusinessError as refusal:
             self.refused(shop, message["order"], refusal.code)
         else:

@@ -6,32 +6,39 @@ An answer is kept for replay for some days, so **a POST never answers with perso
 """
 
 import hashlib
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass
 from typing import Any
 
+import orjson
 import sqlalchemy as sa
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
-from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from common.auth import Principal
+from common.db import fetch
 from common.errors import IdempotencyConflict, IdempotencyKeyInvalid, IdempotencyKeyRequired
 
 HEADER = "Idempotency-Key"
 _KEPT_HEADERS = ("content-type", "location", "etag")
 
-_CLAIM = sa.text(
-    "insert into idempotency_key (subject, key, request_hash) values (:subject, :key, :hash)"
-    " on conflict do nothing returning key"
-)
-_FIND = sa.text(
-    "select request_hash, status, headers, body from idempotency_key where subject = :subject and key = :key"
-)
-_STORE = sa.text(
-    "update idempotency_key set status = :status, headers = :headers, body = :body"
-    " where subject = :subject and key = :key"
-).bindparams(sa.bindparam("headers", type_=JSONB))
+_CLAIM = """
+    insert into idempotency_key (subject, key, request_hash)
+    select * from unnest($1::text[], $2::text[], $3::bytea[]) order by 1, 2
+    on conflict do nothing returning subject, key
+"""
+_FIND = """
+    select subject, key, request_hash, status, headers, body from idempotency_key
+    where (subject, key) in (select * from unnest($1::text[], $2::text[]))
+"""
+_STORE = """
+    update idempotency_key as claimed set status = u.status, headers = u.headers::jsonb, body = u.body
+    from unnest($1::text[], $2::text[], $3::smallint[], $4::text[], $5::bytea[])
+        as u(subject, key, status, headers, body)
+    where claimed.subject = u.subject and claimed.key = u.key
+"""
+_RELEASE = "delete from idempotency_key where (subject, key) in (select * from unnest($1::text[], $2::text[]))"
 _FORGET = sa.text(
     "delete from idempotency_key where (subject, key) in (select subject, key from idempotency_key"
     " where created_at < now() - make_interval(days => :days) order by created_at limit 10000"
@@ -47,8 +54,17 @@ class Replay(Exception):
         self.response = response
 
 
-async def claim(request: Request, session: AsyncSession, principal: Principal | None) -> None:
-    """Claim the request's key for this transaction. A concurrent twin waits here for the first to end."""
+@dataclass(frozen=True)
+class Claim:
+    """Whose request it is, under which key, and the hash of what it asks."""
+
+    subject: str
+    key: str
+    digest: bytes
+
+
+async def claim_of(request: Request, principal: Principal | None) -> Claim:
+    """What the request has to claim. Raises the refusal of a key that is missing or cannot be one."""
     key = request.headers.get(HEADER)
     if key is None:
         raise IdempotencyKeyRequired
@@ -63,17 +79,63 @@ async def claim(request: Request, session: AsyncSession, principal: Principal | 
         rights = (sorted(principal.roles), principal.organisation_id, principal.member_id, principal.partner)
         digest.update(f"{rights}\n".encode())
     await _digest_body(request, digest)
-    # On the connection: the session's own execute would flush and build entities around a plain statement.
-    connection = await session.connection()
-    claimed = await connection.execute(_CLAIM, {"subject": subject, "key": key, "hash": digest.digest()})
-    if claimed.first() is None:
-        stored = (await connection.execute(_FIND, {"subject": subject, "key": key})).one()
-        if stored.request_hash != digest.digest():
-            raise IdempotencyConflict
-        replay = Response(stored.body, stored.status, dict(stored.headers))
-        replay.headers["idempotency-replayed"] = "true"
-        raise Replay(replay)
-    request.state.idempotency = (session, subject, key)
+    return Claim(subject, key, digest.digest())
+
+
+async def claim_all(session: AsyncSession, claims: Sequence[Claim]) -> dict[Claim, Response | IdempotencyConflict]:
+    """Claim keys, no two of them the same, for this transaction; returns the answers of those that are taken.
+
+    A concurrent twin waits here for the first to end.
+    """
+    subjects, keys = [each.subject for each in claims], [each.key for each in claims]
+    rows = await fetch(session, _CLAIM, subjects, keys, [each.digest for each in claims])
+    if len(rows) == len(claims):
+        return {}
+    new = {(row["subject"], row["key"]) for row in rows}
+    stored = {(row["subject"], row["key"]): row for row in await fetch(session, _FIND, subjects, keys)}
+    taken: dict[Claim, Response | IdempotencyConflict] = {}
+    for each in claims:
+        if (each.subject, each.key) in new:
+            continue
+        row = stored[each.subject, each.key]
+        if row["request_hash"] != each.digest:
+            taken[each] = IdempotencyConflict()
+        else:
+            replay = Response(row["body"], row["status"], row["headers"])
+            replay.headers["idempotency-replayed"] = "true"
+            taken[each] = replay
+    return taken
+
+
+async def store_all(session: AsyncSession, answers: Sequence[tuple[Claim, Response]]) -> None:
+    """Keep the answers of claimed requests, in the transaction that they tell of."""
+    kept = [
+        (
+            claim.subject,
+            claim.key,
+            response.status_code,
+            orjson.dumps({n: response.headers[n] for n in _KEPT_HEADERS if n in response.headers}).decode(),
+            bytes(response.body),
+        )
+        for claim, response in answers
+    ]
+    await fetch(session, _STORE, *map(list, zip(*kept, strict=True)))
+
+
+async def release(session: AsyncSession, claims: Sequence[Claim]) -> None:
+    """Of requests that were refused while others of this transaction are answered: they may be sent again."""
+    await fetch(session, _RELEASE, [each.subject for each in claims], [each.key for each in claims])
+
+
+async def claim(request: Request, session: AsyncSession, principal: Principal | None) -> None:
+    """Claim the request's key for this transaction. A concurrent twin waits here for the first to end."""
+    wanted = await claim_of(request, principal)
+    taken = (await claim_all(session, [wanted])).get(wanted)
+    if isinstance(taken, IdempotencyConflict):
+        raise taken
+    if taken is not None:
+        raise Replay(taken)
+    request.state.idempotency = (session, wanted)
 
 
 async def _digest_body(request: Request, digest: Any) -> None:
@@ -113,20 +175,8 @@ class KernelRoute(APIRoute):
             # Function-scoped dependencies are still open here: the session has not committed yet.
             claimed = getattr(request.state, "idempotency", None)
             if claimed is not None:
-                session, subject, key = claimed
-                connection = await session.connection()
-                await connection.execute(
-                    _STORE,
-                    {
-                        "subject": subject,
-                        "key": key,
-                        "status": response.status_code,
-                        "headers": {
-                            name: response.headers[name] for name in _KEPT_HEADERS if name in response.headers
-                        },
-                        "body": bytes(response.body),
-                    },
-                )
+                session, wanted = claimed
+                await store_all(session, [(wanted, response)])
             return response
 
         return handler

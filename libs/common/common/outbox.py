@@ -20,15 +20,12 @@ _PENDING = "outbox_pending"
 SHARD_LOCK_CLASS = 0x6F757462
 """First half of the advisory lock's key under which a shard is sent; the second is the shard."""
 
-_INSERT = sa.text(
-    """
+_INSERT = """
     insert into outbox (shard, topic, key, payload, headers)
-    select s, t, k, p, cast(h as jsonb)
-    from unnest(cast(:shards as smallint[]), cast(:topics as text[]), cast(:keys as text[]),
-                cast(:payloads as bytea[]), cast(:headers as text[])) as u(s, t, k, p, h)
-    """
-)
-# Cast in SQL and left to the driver: SQLAlchemy's own arrays look at every element of every row.
+    select s, t, k, p, h::jsonb
+    from unnest($1::smallint[], $2::text[], $3::text[], $4::bytea[], $5::text[]) as u(s, t, k, p, h)
+"""
+# The driver's own: SQLAlchemy's arrays look at every element of every row.
 
 _OUTBOX = sa.table("outbox", *(sa.column(name) for name in ("shard", "topic", "key", "payload", "headers")))
 
@@ -172,15 +169,15 @@ def _write_pending(session: Session) -> None:
     rows, session.info[_PENDING] = list(pending), []
     shards = session.info["outbox_shards"]
     keys = [headers["ce_subject"] for _, _, headers, _ in rows]
-    session.connection().execute(
+    session.connection().exec_driver_sql(
         _INSERT,
-        {
-            "shards": [shard_of(key, shards) for key in keys],
-            "topics": [topic for _, _, _, topic in rows],
-            "keys": keys,
-            "payloads": [event.model_dump_json().encode() for _, event, _, _ in rows],
-            "headers": [orjson.dumps(headers).decode() for _, _, headers, _ in rows],
-        },
+        (
+            [shard_of(key, shards) for key in keys],
+            [topic for _, _, _, topic in rows],
+            keys,
+            [event.model_dump_json().encode() for _, event, _, _ in rows],
+            [orjson.dumps(headers).decode() for _, _, headers, _ in rows],
+        ),
     )
 
 

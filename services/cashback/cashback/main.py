@@ -5,7 +5,9 @@ from pathlib import Path
 from fastapi import FastAPI
 
 from cashback import api, consumers, keys, models, rounds
+from cashback.api import purchases
 from cashback.config import CashbackSettings
+from cashback.policy import policy_of
 from common.app import Service
 from common.main import run
 from common.persons import Persons
@@ -13,6 +15,7 @@ from common.persons import Persons
 
 def prepare(app: FastAPI, settings: CashbackSettings) -> None:
     keys.prepare(app, settings)
+    purchases.prepare(app, policy_of(settings))
     app.state.persons = Persons.at(settings.registry_url)
 
 

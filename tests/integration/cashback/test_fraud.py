@@ -282,12 +282,12 @@ async def test_in_a_file_a_confirmation_behind_its_own_report_is_held_too(
         message
         for order in "ABC"
         for message in (
-            Report(order, 1, click_id=click, amount=10_000, purchased_at=bought),
-            Report(order, 1, "confirmed", effective_on=on),
+            Report("books", order, 1, click_id=click, amount=10_000, purchased_at=bought),
+            Report("books", order, 1, "confirmed", effective_on=on),
         )
     ]
     async with database.sessions.begin() as session:
-        told = await take_reports(session, "books", batch, "file", Policy(30, bytes(32)), now)
+        told = await take_reports(session, batch, "file", Policy(30, bytes(32)), now)
     codes = [one.refusal.code if one.refusal else one.purchase and one.purchase.status for one in told]
     assert codes == ["pending", "confirmed", "pending", "held_for_review", "pending", "held_for_review"]
 
