@@ -13,7 +13,7 @@ from rich.console import Console
 from sqlalchemy import MetaData
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from bench import api, cards, cashback, importing, national, pocket, projection, relay, report, reports
+from bench import api, cards, cashback, importing, national, pocket, posting, projection, relay, report, reports
 from bench.measure import Row, measure, measure_alone
 from bench.world import DATABASES, ROOT, Servers, Table, member_messages, servers
 from cashback.main import service as cashback_service
@@ -24,9 +24,10 @@ from common.testing import TestIssuer
 from common.topics import provision
 from tests.kernel import toy
 
-KERNEL = ("relay", "projection", "idiomatic", "api", "import", "pocket", *cards.ROWS, "ledger")
+KERNEL = ("relay", "projection", "idiomatic", "api", "import", "pocket", *cards.ROWS)
 REPORTS = reports.ROWS
-ROWS = (*KERNEL, *REPORTS)
+LEDGER = ("ledger",)
+ROWS = (*KERNEL, *REPORTS, *LEDGER)
 AIM = 0.5
 EVENTS, KEYS = 20_000, 5_000
 IDIOMATIC_EVENTS = 1_500
@@ -101,8 +102,6 @@ async def run(servers: Servers, wanted: list[str], turns: int, members: int, rep
     if "import" in wanted:
         rows.append(await _import_row(servers, members, min(turns, 3), report))
     rows += await cards.rows(servers, settings, wanted, turns, report)
-    if "ledger" in wanted:
-        rows += await _ledger_rows(servers, turns, report)
     if "pocket" in wanted:
         rows += await _pocket_rows(servers, turns, report)
     return rows
@@ -155,13 +154,13 @@ async def _ledger_rows(servers: Servers, turns: int, report: Report) -> list[Row
             report=report,
         ),
     ]
-    with cashback.serving_cashback(servers, issuer.jwks_url) as port:
+    with posting.serving_cashback(servers, issuer.jwks_url) as port:
         rows.append(
             await measure(
-                "ledger, one by one through the API; plain SQL",
+                f"ledger, one by one through the API; plain SQL, {posting.CONNECTIONS} connections each",
                 "purchases/s",
-                ours=lambda: cashback.api_rate(port, issuer, SECONDS),
-                limit=lambda: cashback.plain_api_rate(dsn, SECONDS),
+                ours=lambda: posting.api_rate(port, issuer, SECONDS),
+                limit=lambda: posting.plain_api_rate(dsn, SECONDS),
                 turns=turns,
                 aim=0.7,
                 report=report,
@@ -240,6 +239,7 @@ def main() -> None:
     parts: list[tuple[str, tuple[str, ...], Callable[[Servers, list[str], Report], Awaitable[list[Row]]]]] = [
         ("kernel", KERNEL, lambda on, rows, tell: run(on, rows, arguments.turns, arguments.members, tell)),
         ("reports", REPORTS, lambda on, rows, tell: reports.rows(on, rows, arguments.turns, size, tell)),
+        ("ledger", LEDGER, lambda on, _, tell: _ledger_rows(on, arguments.turns, tell)),
     ]
     for name, known, measured in parts:
         chosen = [row for row in wanted if row in known]

@@ -1,19 +1,15 @@
 """The ledger: posting in the consumer, a hot account, and the API, beside plain SQL that writes the same rows."""
 
-import asyncio
-import contextlib
 import time
 import uuid
-from collections.abc import Iterator, Sequence
-from datetime import UTC, date, datetime
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
 
 import asyncpg
-import orjson
 from sqlalchemy.ext.asyncio import AsyncSession
 from uuid_utils.compat import uuid7
 
-from bench.api import serving
 from bench.world import Servers
 from cashback import keys, ledger
 from cashback.commands.intake import take_reports
@@ -24,15 +20,12 @@ from cashback.policy import policy_of
 from common.consumers import Delivery, Subscription
 from common.db import Database
 from common.events.partners import PURCHASE_REPORTS, OrderLineReported
-from common.outbox import shard_of
 from common.parking import Record
 from common.processing import Processor
-from common.testing import TestIssuer, record_of
-from local_stack.ports import HOST, free_port
+from common.testing import record_of
 
 BATCH = 1000
-CONNECTIONS = 8
-PARTNERS, MEMBERS = 200, 5000
+PARTNERS, MEMBERS = 200, 40_000
 WHEN = datetime(2025, 3, 2, 12, tzinfo=UTC)
 EXPLAINED = "Кешбэк 50,00 ₽: 5,00 % от 1 000,00 ₽ по акции «Книги» (условия № 1), до копейки вниз."
 
@@ -86,6 +79,11 @@ def partner_of(number: int) -> str:
     return f"partner-{number % PARTNERS}"
 
 
+def moment_of(number: int) -> datetime:
+    """Purchases of one member are on different days, so that no limit against fraud is hit."""
+    return WHEN + timedelta(number // MEMBERS % 25)
+
+
 def click_of(number: int) -> UUID:
     """Of a member at the partner of the same number."""
     return uuid.uuid5(uuid.NAMESPACE_OID, f"click {number % MEMBERS}")
@@ -108,7 +106,7 @@ def _records(count: int, topic: str) -> list[Record]:
             what="reported",
             click_id=click_of(n * PARTNERS),
             amount=100_000,
-            purchased_at=WHEN,
+            purchased_at=moment_of(n * PARTNERS),
         )
         record = record_of(event)
         made.append(Record(topic, 0, n, record.raw_key, record.payload, record.headers))
@@ -167,12 +165,12 @@ async def _process(settings: CashbackSettings, subscription: Subscription, recor
     return len(records) / seconds
 
 
-_LOCK = "select account_id, balance from account where account_id = any($1) order by account_id for update"
-_ENTRIES = """insert into journal_entry (entry_id, kind, reference, occurred_at, explained, lines)
+LOCK = "select account_id, balance from account where account_id = any($1) order by account_id for update"
+ENTRIES = """insert into journal_entry (entry_id, kind, reference, occurred_at, explained, lines)
  select * from unnest($1::uuid[], $2::text[], $3::text[], $4::timestamptz[], $5::text[], $6::smallint[])"""
-_POSTINGS = """insert into posting (entry_id, line, account_id, amount)
+POSTINGS = """insert into posting (entry_id, line, account_id, amount)
  select * from unnest($1::uuid[], $2::smallint[], $3::uuid[], $4::bigint[])"""
-_BALANCES = """update account set balance = account.balance + u.c
+BALANCES = """update account set balance = account.balance + u.c
  from unnest($1::uuid[], $2::bigint[]) as u(a, c) where account_id = u.a"""
 
 
@@ -180,7 +178,7 @@ async def plain_rate(dsn: str, count: int) -> float:
     """The same journal rows by hand: three statements a batch on one connection, the arrays ready-made."""
     connection = await asyncpg.connect(dsn)
     refs = [_refs(n, PARTNERS) for n in range(count)]
-    await _make_accounts(connection, [ref for pair in refs for ref in pair])
+    await make_accounts(connection, [ref for pair in refs for ref in pair])
     batches = []
     for first in range(0, count, BATCH):
         part = refs[first : first + BATCH]
@@ -196,141 +194,18 @@ async def plain_rate(dsn: str, count: int) -> float:
     begun = time.perf_counter()
     for entries, postings, sums in batches:
         async with connection.transaction():
-            await connection.fetch(_LOCK, sorted(sums))
-            await connection.execute(_ENTRIES, *entries)
-            await connection.execute(_POSTINGS, *postings)
-            await connection.execute(_BALANCES, list(sums), list(sums.values()))
+            await connection.fetch(LOCK, sorted(sums))
+            await connection.execute(ENTRIES, *entries)
+            await connection.execute(POSTINGS, *postings)
+            await connection.execute(BALANCES, list(sums), list(sums.values()))
     seconds = time.perf_counter() - begun
     await connection.close()
     return count / seconds
 
 
-async def _make_accounts(connection: "asyncpg.Connection[asyncpg.Record]", refs: Sequence[Ref]) -> None:
+async def make_accounts(connection: "asyncpg.Connection[asyncpg.Record]", refs: Sequence[Ref]) -> None:
     await connection.executemany(
         "insert into account (account_id, kind, owner, balance, allow_negative, allow_positive)"
         " values ($1, $2, $3, 0, true, true) on conflict do nothing",
         [(ref.account_id, ref.kind.value, ref.owner) for ref in set(refs)],
     )
-
-
-# --- one by one ------------------------------------------------------------------------------------------------
-
-
-@contextlib.contextmanager
-def serving_cashback(servers: Servers, jwks_url: str) -> Iterator[int]:
-    settings, port = settings_of(servers), free_port()
-    environment = {
-        "UNION_DATABASE_URL": settings.database_url.get_secret_value(),
-        "UNION_DATABASE_POOL": str(CONNECTIONS),
-        "UNION_JWKS_URL": jwks_url,
-        "UNION_HTTP_PORT": str(port),
-        "UNION_PAIRWISE_KEY_FILE": str(settings.pairwise_key_file),
-        "UNION_LEDGER_KEY_FILE": str(settings.ledger_key_file),
-    }
-    with serving("cashback.main", "api", servers=servers, environment=environment, port=port):
-        yield port
-
-
-async def api_rate(port: int, issuer: TestIssuer, seconds: float) -> float:
-    """Purchases a second that the API answers 201 to, over as many connections as the plain SQL has."""
-    begun = time.perf_counter()
-    tokens = [issuer.token("partner", sub=f"p{n}", partner=partner_of(n)) for n in range(CONNECTIONS)]
-    counts = await asyncio.gather(*(_drive(port, n, token, begun + seconds) for n, token in enumerate(tokens)))
-    return sum(counts) / (time.perf_counter() - begun)
-
-
-async def _drive(port: int, number: int, token: str, deadline: float) -> int:
-    reader, writer = await asyncio.open_connection(HOST, port)
-    answered = 0
-    while time.perf_counter() < deadline:
-        body = orjson.dumps(
-            {
-                "click_id": click_of(number + answered * PARTNERS),
-                "order": uuid7().hex,
-                "amount": 100_000,
-                "purchased_at": WHEN,
-            }
-        )
-        writer.write(
-            b"POST /v1/purchases HTTP/1.1\r\nhost: bench\r\ncontent-type: application/json\r\n"
-            b"authorization: Bearer %b\r\nidempotency-key: %b\r\ncontent-length: %d\r\n\r\n%b"
-            % (token.encode(), str(uuid7()).encode(), len(body), body)
-        )
-        head = (await reader.readuntil(b"\r\n\r\n")).lower()
-        length = int(head.split(b"content-length:", 1)[1].split(b"\r\n", 1)[0])
-        answer = await reader.readexactly(length)
-        if not head.startswith(b"http/1.1 201 "):
-            raise RuntimeError(f"{head.splitlines()[0].decode()}: {answer.decode()[:300]}")
-        answered += 1
-    writer.close()
-    return answered
-
-
-_CLICK = """select c.*, t.*, p.hold_days, exists (select from participation s where s.member_id = c.member_id
- and s.enrolled_on <= $2) from click c join campaign m using (campaign_id)
- join campaign_terms t on t.campaign_id = c.campaign_id and t.version = c.campaign_version
- join partner p on p.partner = m.partner where c.click_id = $1"""
-_KEY = "insert into idempotency_key (subject, key, request_hash) values ($1, $2, $3) on conflict do nothing"
-_KEPT = "update idempotency_key set status = 201, headers = $3, body = $4 where subject = $1 and key = $2"
-_KNOWN = "select * from purchase where partner = $1 and order_number = $2 and line = 1 for no key update"
-_REPORTED = "select * from partner_report where partner = $1 and order_number = $2 and line = 1"
-_PURCHASE = """insert into purchase (purchase_id, click_id, member_id, partner, campaign_id, campaign_version,
- order_number, line, reported, amount, accrued, cashback, status, purchased_at, purchased_on, hold_until, explanation,
- explanation_en, version) values ($1, $2, $3, $4, $5, 1, $6, 1, 100000, 100000, 5000, 5000, 'pending', $7, $8, $8, $9,
- $9, 1)"""
-_REPORT = """insert into partner_report values ($1, $2, 1, 'reported', '1', $3, 'api', $4, 'pending', 100000, 5000, 1,
- now())"""
-_OUTBOX = (
-    "insert into outbox (shard, topic, key, payload, headers) values ($1, 'cashback.purchase.v1', $2, $3, $4)"
-)
-
-
-async def plain_api_rate(dsn: str, seconds: float) -> float:
-    """The same transaction by hand, without HTTP, tokens or checks: its statements one after another."""
-    begun = time.perf_counter()
-    counts = await asyncio.gather(*(_transact(dsn, n, begun + seconds) for n in range(CONNECTIONS)))
-    return sum(counts) / (time.perf_counter() - begun)
-
-
-async def _transact(dsn: str, number: int, deadline: float) -> int:
-    connection = await asyncpg.connect(dsn)
-    partner, done = partner_of(number), 0
-    while time.perf_counter() < deadline:
-        key, order, purchase = str(uuid7()), uuid7().hex, uuid7()
-        async with connection.transaction():
-            await connection.execute(_KEY, "plain", key, bytes(32))
-            await connection.fetch(_KNOWN, partner, order)
-            await connection.fetch(_REPORTED, partner, order)
-            click = await connection.fetchrow(_CLICK, click_of(number + done * PARTNERS), WHEN.date())
-            assert click is not None
-            member = click["member_id"]
-            refs = Ref(Kind.PARTNER_RECEIVABLE, partner), Ref(Kind.MEMBER_PENDING, str(member))
-            if len(await connection.fetch(_LOCK, sorted(ref.account_id for ref in refs))) < 2:
-                await _make_accounts(connection, refs)
-                await connection.fetch(_LOCK, sorted(ref.account_id for ref in refs))
-            campaign = click["campaign_id"]
-            of_purchase = (
-                purchase,
-                click["click_id"],
-                member,
-                partner,
-                campaign,
-                order,
-                WHEN,
-                WHEN.date(),
-                EXPLAINED,
-            )
-            await connection.execute(_PURCHASE, *of_purchase)
-            await connection.execute(_REPORT, partner, order, bytes(32), purchase)
-            entry, accounts = uuid7(), [ref.account_id for ref in refs]
-            await connection.execute(
-                _ENTRIES, [entry], ["accrual"], [f"plain:{purchase}"], [WHEN], [EXPLAINED], [2]
-            )
-            await connection.execute(_POSTINGS, [entry, entry], [1, 2], accounts, [-5000, 5000])
-            await connection.execute(_BALANCES, accounts, [-5000, 5000])
-            payload = orjson.dumps({"purchase_id": purchase, "member_id": str(member), "amount": 100_000})
-            await connection.execute(_OUTBOX, shard_of(str(purchase), 4), str(purchase), payload, "{}")
-            await connection.execute(_KEPT, "plain", key, "{}", payload)
-        done += 1
-    await connection.close()
-    return done

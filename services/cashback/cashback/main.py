@@ -29,6 +29,7 @@ service = Service(
     migrations=Path(__file__).parent.parent / "migrations",
     prepare=prepare,
     rounds=rounds.ROUNDS,
+    errands=rounds.ERRANDS,
 )
 
 if __name__ == "__main__":

@@ -117,7 +117,9 @@ class Decisions:
     changed_caps: set[str] = field(default_factory=set)
 
     def take(self, report: Report) -> Purchase:
-        """Decide on one message. Raises the refusal, with nothing changed."""
+        """Decide on one message; returns the purchase, which later messages change. Raises the refusal, with nothing
+        changed.
+        """
         report.check_complete()
         if report.effective_on is not None:
             rules.check_not_future(report.effective_on, self.now)
@@ -138,7 +140,7 @@ class Decisions:
             purchase.cashback,
             purchase.version,
         )
-        return as_it_stood(purchase, self.taken[report.key])
+        return purchase
 
     def _report(self, report: Report) -> Purchase:
         assert report.amount is not None

@@ -4,6 +4,7 @@ Behind the API, the partners' topics and the daily files. Locks are taken in one
 caps, devices, accounts, each of them sorted; so batches that meet wait for each other and never crosswise.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
@@ -86,14 +87,20 @@ async def _take(
     watch = await watching.counted(session, limits, first)
     accruals = await rows.accrual_entries(session, fresh, purchases)
     decisions = Decisions(source, policy, now, subjects, purchases, caps, balances, accruals, watch)
-    told = [_answer(decisions, report, known, purchases) for report in reports]
+    # A purchase that other messages of the batch are about too is told of as it stood after each.
+    often = {of for of, count in Counter(report.of for report in reports).items() if count > 1}
+    told = [_answer(decisions, report, known, purchases, report.of in often) for report in reports]
     if not await rows.write(session, decisions):
         raise Overtaken
     return told
 
 
 def _answer(
-    decisions: Decisions, report: Report, known: Mapping[Key, Taken], purchases: Mapping[Line, Purchase]
+    decisions: Decisions,
+    report: Report,
+    known: Mapping[Key, Taken],
+    purchases: Mapping[Line, Purchase],
+    copied: bool,
 ) -> Told:
     taken = decisions.taken.get(report.key) or known.get(report.key)
     if taken is not None:
@@ -101,6 +108,7 @@ def _answer(
             return Told(report, None, ReportTakenOtherwise(report.what, taken.purchase_id))
         return Told(report, as_it_stood(purchases[report.of], taken), repeated=True)
     try:
-        return Told(report, decisions.take(report))
+        purchase = decisions.take(report)
     except BusinessError as refusal:
         return Told(report, None, refusal)
+    return Told(report, as_it_stood(purchase, decisions.taken[report.key]) if copied else purchase)
