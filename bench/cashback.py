@@ -118,11 +118,13 @@ async def consumer_rate(settings: CashbackSettings, count: int, partners: int = 
     topic = PURCHASE_REPORTS.of(partner_of(0))
     subscription = Subscription("bench", topic)
 
+    refs = [_refs(n, partners) for n in range(count)]
+
     @subscription.bulk_effect(OrderLineReported)
     async def post_entries(session: AsyncSession, deliveries: Sequence[Delivery]) -> None:
         entries = []
         for delivery in deliveries:
-            receivable, pending = _refs(delivery.record.offset, partners)
+            receivable, pending = refs[delivery.record.offset]
             movements = [(receivable, -5000), (pending, 5000)]
             entries.append(Entry("accrual", f"bench:{delivery.event.key}", WHEN, EXPLAINED, movements))
         await ledger.post(session, *entries)

@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
-_CLAIM = sa.text(
-    "insert into inbox (consumer, event_id) select :consumer, unnest(cast(:ids as uuid[]))"
-    " on conflict do nothing returning event_id"
-)
+from common.db import fetch
+
+_CLAIM = """
+    insert into inbox (consumer, event_id) select $1, unnest($2::uuid[]) on conflict do nothing returning event_id
+"""
 
 
 async def claim(session: AsyncSession, consumer: str, event_ids: Sequence[UUID]) -> set[UUID]:
@@ -18,5 +18,5 @@ async def claim(session: AsyncSession, consumer: str, event_ids: Sequence[UUID])
     A concurrent claim of the same id waits for the other transaction and then yields nothing.
     """
     # Sorted, so that two workers with overlapping batches wait instead of deadlocking.
-    rows = await session.execute(_CLAIM, {"consumer": consumer, "ids": sorted(set(event_ids))})
-    return {row.event_id for row in rows}
+    rows = await fetch(session, _CLAIM, consumer, sorted(set(event_ids)))
+    return {row["event_id"] for row in rows}

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from functools import cached_property
+from functools import lru_cache
 from typing import Any
 from uuid import UUID, uuid5
 
@@ -50,6 +50,12 @@ _ALLOWS_NEGATIVE = {Kind.PARTNER_RECEIVABLE, Kind.MEMBER_CLAWBACK, Kind.BANK, Ki
 _FORBIDS_POSITIVE = {Kind.MEMBER_CLAWBACK, Kind.CAMPAIGN_ALLOCATION}
 
 
+@lru_cache(maxsize=100_000)
+def _account_id(kind: Kind, owner: str, currency: str) -> UUID:
+    suffix = "" if currency == RUB else f":{currency}"
+    return uuid5(_NAMESPACE, f"{kind}:{owner}{suffix}")
+
+
 @dataclass(frozen=True)
 class Ref:
     """An account by its meaning. Its id follows from it, so no look-up is needed to post."""
@@ -58,10 +64,9 @@ class Ref:
     owner: str = ""
     currency: str = RUB
 
-    @cached_property
+    @property
     def account_id(self) -> UUID:
-        suffix = "" if self.currency == RUB else f":{self.currency}"
-        return uuid5(_NAMESPACE, f"{self.kind}:{self.owner}{suffix}")
+        return _account_id(self.kind, self.owner, self.currency)
 
 
 @dataclass(frozen=True)
@@ -147,26 +152,18 @@ async def post(session: AsyncSession, *entries: Entry, held: bool = False) -> li
     lines: list[tuple[Any, ...]] = []
     refs: set[Ref] = set()
     for entry in entries:
-        movements = [movement for movement in entry.movements if movement[1]]
-        if not movements:
+        entry_id, number = entry.entry_id or uuid7(), 0
+        for ref, amount in entry.movements:
+            if amount:
+                number += 1
+                lines.append((entry_id, number, ref.account_id, amount, ref.currency))
+                refs.add(ref)
+        if not number:
             ids.append(None)
             continue
-        entry_id = entry.entry_id or uuid7()
         ids.append(entry_id)
-        entered.append(
-            (
-                entry_id,
-                entry.kind,
-                entry.reference,
-                entry.reversal_of,
-                entry.occurred_at,
-                entry.explained,
-                len(movements),
-            )
-        )
-        for number, (ref, amount) in enumerate(movements, 1):
-            lines.append((entry_id, number, ref.account_id, amount, ref.currency))
-            refs.add(ref)
+        said = (entry.kind, entry.reference, entry.reversal_of, entry.occurred_at, entry.explained)
+        entered.append((entry_id, *said, number))
     if not refs:
         return ids
     await session.flush()
