@@ -67,6 +67,8 @@ class Service:
     """What it does by itself when time passes."""
     errands: Sequence[Errand] = ()
     """What it tells others by itself, outside of any transaction."""
+    partners: Callable[[AsyncSession], Awaitable[list[str]]] | None = None
+    """The codes of the partners that it keeps the register of: each has topics of its own."""
     powers: Callable[[Database, Principal], Awaitable[Principal]] | None = None
     """Asked at each request with a token: the bearer with the powers that are left today."""
     large_bodies: Mapping[str, int] = field(default_factory=dict)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from fastapi import FastAPI
 
-from cashback import api, consumers, keys, models, rounds
+from cashback import api, consumers, keys, models, queries, rounds
 from cashback.api import purchases
 from cashback.config import CashbackSettings
 from cashback.policy import policy_of
@@ -28,6 +28,7 @@ service = Service(
     metadata=models.Table.metadata,
     migrations=Path(__file__).parent.parent / "migrations",
     prepare=prepare,
+    partners=queries.partner_codes,
     rounds=rounds.ROUNDS,
     errands=rounds.ERRANDS,
 )
