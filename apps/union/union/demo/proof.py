@@ -150,6 +150,7 @@ async def checks(apis: Apis, facts: dict[str, Any]) -> list[Check]:
         _file_counted_nothing_twice(facts["cashback_played"]),
         _partners_books_agree(facts["cashback_played"]),
         _sandbox_moves_no_money(facts["cashback_played"]),
+        _partner_is_told(facts["cashback_played"]),
         Check("memory of all processes < 2 GiB", memory["mib"] < 2048, f"{memory['mib']:.0f} MiB"),
     ]
 
@@ -178,6 +179,14 @@ def _sandbox_moves_no_money(played: dict[str, Any]) -> Check:
     tried = played["sandbox"]
     holds = tried["cashback"] > 0 == tried["lines_of_the_ledger_moved"]
     return Check("the sandbox pays no money", holds, f"{tried['cashback']} kopecks of none tried")
+
+
+def _partner_is_told(played: dict[str, Any]) -> Check:
+    tried = played["sandbox"]
+    # Two reports, a release from review, two confirmations.
+    holds = tried["held_and_released"] == 1 and (tried["webhooks"], tried["webhooks_signed_wrongly"]) == (5, 0)
+    figure = f"{tried['webhooks']} of 5 messages, signed; {tried['held_and_released']} purchase held and released"
+    return Check("webhooks reach a partner; a sudden purchase is held", holds, figure)
 
 
 def _flow(flows: list[tuple[str, str, int, int]], waiting: int) -> str:
