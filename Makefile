@@ -5,11 +5,12 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 PACKAGES := libs/common libs/verifier services/registry services/cards services/cashback services/reports deploy/local apps/union
 DEMO_ARGS ?=
+BENCH_ARGS ?=
 SEED ?=
 SIMULATE_ARGS ?=
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help setup demo clean-demo test check test-kafka test-vectors vectors simulate bench contracts lock format
+.PHONY: help setup demo clean-demo test check test-kafka test-vectors vectors simulate bench bench-all contracts lock format
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -55,8 +56,11 @@ vectors: $(STAMP) ## write docs/cards/vectors anew
 simulate: $(STAMP) ## a year of the bonus programme with faults; SEED=7 plays the same year again
 	$(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED)) $(SIMULATE_ARGS)
 
-bench: $(STAMP) ## ratios against limits measured in the same run -> build/bench/kernel.json
-	$(BIN)/python -m bench
+bench: $(STAMP) ## ratios against limits measured in the same run -> build/bench/NAME.json; BENCH_ARGS="import ledger" picks
+	$(BIN)/python -m bench $(BENCH_ARGS)
+
+bench-all: $(STAMP) ## every part of the benchmarks, half an hour
+	$(BIN)/python -m bench --all $(BENCH_ARGS)
 
 contracts: $(STAMP) ## write docs/events and docs/openapi from the code
 	$(BIN)/union contracts

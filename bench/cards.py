@@ -16,7 +16,9 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from bench import relay
-from bench.measure import Row, measure
+from bench.kernel import settings_of
+from bench.measure import Report, Row, Turns, measure
+from bench.part import Part, Run
 from bench.world import Servers, execute, member_messages
 from cards import keys, qr, status_list
 from cards.config import CardsSettings
@@ -38,36 +40,34 @@ from common.topics import provision
 from union_card_verifier import KeySet, StatusList, verify
 from union_card_verifier.cose import CTI, ESP256, EXP, STATUS_INDEX, TIER
 
-ROWS = ("issuing", "signing", "verification", "qr", "status-list")
 CARDS, REVOKED_SHARE = 1_316_573, 0.05
 MOST_BYTES, MOST_SECONDS = 60_000, 2.0
 _SECONDS = 0.5
 _NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 _groups = itertools.count()
-Report = Callable[[str], None]
 
 
-async def rows(servers: Servers, settings: Settings, wanted: list[str], turns: int, report: Report) -> list[Row]:
+async def rows(run: Run) -> list[Row]:
     """Measure the wanted rows."""
     measured: list[Row] = []
-    if "issuing" in wanted:
-        measured.append(await _issuing(servers, settings, turns, report))
+    if "issuing" in run.wanted:
+        measured.append(await _issuing(run.servers, settings_of(run.servers), run.turns, run.tell))
     key = SigningKey.of(keys.new_private(ESP256))
     card = _card()
     text = qr.text(card, key)
-    if "signing" in wanted:
-        measured.append(await _signing(key, card, turns, report))
-    if "verification" in wanted:
-        measured.append(await _verification(key, text, turns, report))
-    if "qr" in wanted:
-        measured.append(await _drawing(text, turns, report))
-    if "status-list" in wanted:
-        measured += await _listing(key, turns, report)
+    if "signing" in run.wanted:
+        measured.append(await _signing(key, card, run.turns, run.tell))
+    if "verification" in run.wanted:
+        measured.append(await _verification(key, text, run.turns, run.tell))
+    if "qr" in run.wanted:
+        measured.append(await _drawing(text, run.turns, run.tell))
+    if "status-list" in run.wanted:
+        measured += await _listing(key, run.turns, run.tell)
     return measured
 
 
-async def _issuing(servers: Servers, settings: Settings, turns: int, report: Report, count: int = 20_000) -> Row:
+async def _issuing(servers: Servers, settings: Settings, turns: Turns, report: Report, count: int = 20_000) -> Row:
     """Admissions with a consent: read and upserted with a card for each, beside read and upserted alone."""
     url = servers.postgres.url("cards")
     environment = keys.ensure(servers.folder / "keys")
@@ -144,7 +144,7 @@ async def _compared(
     ours: Callable[[], object],
     limit: Callable[[], object],
     aim: float,
-    turns: int,
+    turns: Turns,
     report: Report,
 ) -> Row:
     async def our_rate() -> float:
@@ -171,7 +171,7 @@ def _card() -> Card:
     )
 
 
-async def _signing(key: SigningKey, card: Card, turns: int, report: Report) -> Row:
+async def _signing(key: SigningKey, card: Card, turns: Turns, report: Report) -> Row:
     """A card's claims as a COSE_Sign1 message, as `qr.text` makes it, beside one P-256 signature."""
     private, message = key.private, os.urandom(64)
     assert isinstance(private, ec.EllipticCurvePrivateKey)
@@ -187,7 +187,7 @@ async def _signing(key: SigningKey, card: Card, turns: int, report: Report) -> R
     )
 
 
-async def _verification(key: SigningKey, text: str, turns: int, report: Report) -> Row:
+async def _verification(key: SigningKey, text: str, turns: Turns, report: Report) -> Row:
     """From the text of the code to green, beside one P-256 verification."""
     private, message = key.private, os.urandom(64)
     assert isinstance(private, ec.EllipticCurvePrivateKey)
@@ -206,7 +206,7 @@ async def _verification(key: SigningKey, text: str, turns: int, report: Report) 
     )
 
 
-async def _drawing(text: str, turns: int, report: Report) -> Row:
+async def _drawing(text: str, turns: Turns, report: Report) -> Row:
     """The SVG of a code, beside zxing-cpp's own."""
     kind = zxingcpp.BarcodeFormat.QRCode
     return await _compared(
@@ -220,7 +220,7 @@ async def _drawing(text: str, turns: int, report: Report) -> Row:
     )
 
 
-async def _listing(key: SigningKey, turns: int, report: Report) -> list[Row]:
+async def _listing(key: SigningKey, turns: Turns, report: Report) -> list[Row]:
     """The list of as many cards as the union had, a twentieth revoked: built and signed in time, and small."""
     revoked = random.Random(7).sample(range(CARDS), round(CARDS * REVOKED_SHARE))
 
@@ -249,3 +249,6 @@ async def _listing(key: SigningKey, turns: int, report: Report) -> list[Row]:
             "status list small", "lists/MB", ours=room, limit=asked, turns=turns, aim=1.0, report=report
         ),
     ]
+
+
+PART = Part("cards", ("issuing", "signing", "verification", "qr", "status-list"), rows, databases=("cards",))

@@ -6,6 +6,7 @@ import os
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -14,6 +15,8 @@ import psutil
 from pydantic import SecretStr
 from uuid_utils.compat import uuid7
 
+from bench.measure import Row, measure
+from bench.part import Part, Run
 from bench.registers import PRIMARIES, organisation_name, write_registers
 from bench.world import Servers
 from common import migrate
@@ -27,6 +30,8 @@ TABLES = ("person", "member", "membership", "member_period", "outbox", "import_r
 """What an import writes a row into for every member."""
 AS_OF = date(2026, 1, 1)
 NOW = datetime(2026, 1, 11, tzinfo=UTC)
+AIM = 0.25
+"""An import reads, judges, compares and writes: at most four times the time of only copying what it writes."""
 
 
 class ImportTrial:
@@ -138,3 +143,23 @@ def _memory(trial: ImportTrial) -> Iterator[None]:
     finally:
         ended.set()
         thread.join()
+
+
+async def rows(run: Run) -> list[Row]:
+    """The one row, with the memory that it took."""
+    trial = ImportTrial(run.servers, run.members)
+    run.tell(f"import: registers of {run.members} members are made")
+    await trial.prepare()
+    row = await measure(
+        f"import of {run.members:,} members beside COPY",
+        "members/s",
+        ours=trial.import_rate,
+        limit=trial.copy_rate,
+        turns=run.turns.no_more_than(3),
+        aim=AIM,
+        report=run.tell,
+    )
+    return [replace(row, note=f"at most {trial.peak_mib:,.0f} MiB in the import's processes")]
+
+
+PART = Part("import", ("import",), rows, databases=(TEMPLATE,))

@@ -11,7 +11,9 @@ import httpx
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from bench.api import serving
+from bench.client import serving
+from bench.measure import Row, measure_alone
+from bench.part import Part, Run
 from bench.world import Servers
 from common import migrate
 from common.testing import TestIssuer
@@ -48,7 +50,6 @@ from members, unnest(array['cards', 'membership']) as purpose
 @contextlib.asynccontextmanager
 async def phones(servers: Servers, issuer: TestIssuer) -> AsyncIterator[tuple[Pocket, Pocket]]:
     """Two phones of one office, before a registry of its own with 5,000 members."""
-    servers.postgres.ensure_databases([DATABASE])
     url = servers.postgres.url(DATABASE)
     await asyncio.to_thread(migrate.upgrade, registry, url)
     place = uuid.uuid4()
@@ -100,3 +101,27 @@ async def propagation_rate(first: Pocket, second: Pocket, changes: int = 20) -> 
         if second.store.members[members[number]]["phone"] != phone:
             raise RuntimeError("the change did not reach the other phone")
     return changes / (time.perf_counter() - begun)
+
+
+async def rows(run: Run) -> list[Row]:
+    """Both rows: the second needs what the first has loaded."""
+    async with phones(run.servers, TestIssuer(run.servers.folder)) as (first, second):
+        loaded = await measure_alone(
+            f"pocket: snapshot of {MEMBERS:,} members",
+            "members/s",
+            lambda: snapshot_rate(first),
+            turns=run.turns,
+            report=run.tell,
+        )
+        await second.pull()
+        changed = await measure_alone(
+            "pocket: from one phone to another",
+            "changes/s",
+            lambda: propagation_rate(first, second),
+            turns=run.turns,
+            report=run.tell,
+        )
+    return [loaded, changed]
+
+
+PART = Part("pocket", ("pocket",), rows, databases=(DATABASE,))

@@ -5,7 +5,6 @@ import itertools
 import logging
 import random
 import time
-from collections.abc import Callable
 from datetime import UTC, date, datetime
 from typing import Any
 from uuid import UUID
@@ -15,7 +14,8 @@ import httpx
 import structlog
 
 from bench import national
-from bench.measure import Row, measure, measure_most
+from bench.measure import Report, Row, Turns, measure, measure_most
+from bench.part import Part, Run
 from bench.projection import consuming_rate
 from bench.relay import bare_producer_rate
 from bench.world import Servers, execute, member_messages
@@ -37,13 +37,10 @@ from reports.main import service
 from reports.models import Member
 
 DATABASES = ("national", "heard")
-ROWS = ("formation", "hearing", "reading")
 EVENTS, KEYS = 20_000, 5_000
 AS_OF = date(2021, 1, 1)
 COCKPITS, FIGURES = 400, 30
 """Requests in one turn."""
-
-Report = Callable[[str], None]
 
 _BARE = """
 insert into bare_report select organisation_id, jsonb_build_object(
@@ -88,7 +85,7 @@ def _settings(servers: Servers, database: str, **more: Any) -> ReportsSettings:
     )
 
 
-async def formation_row(servers: Servers, size: national.Size, turns: int, report: Report) -> Row:
+async def formation_row(servers: Servers, size: national.Size, turns: Turns, report: Report) -> Row:
     """Reports a second: everybody's, by all three forms, with sums, revisions and events; and the bare statement."""
     dsn = servers.dsn("national")
     database = Database.connect(_settings(servers, "national"))
@@ -129,7 +126,7 @@ async def formation_row(servers: Servers, size: national.Size, turns: int, repor
         await database.close()
 
 
-async def consuming_row(servers: Servers, count: int, turns: int, report: Report) -> Row:
+async def consuming_row(servers: Servers, count: int, turns: Turns, report: Report) -> Row:
     """Events of members a second, with facts, intervals and counters; and by a projection alone."""
     dsn, own = servers.dsn("heard"), _settings(servers, "heard")
     numbers = itertools.count()
@@ -157,7 +154,7 @@ async def consuming_row(servers: Servers, count: int, turns: int, report: Report
     return await measure("hearing members", "events/s", ours, limit, turns=turns, aim=0.5, report=report)
 
 
-async def reading_rows(servers: Servers, size: national.Size, turns: int, report: Report) -> list[Row]:
+async def reading_rows(servers: Servers, size: national.Size, turns: Turns, report: Report) -> list[Row]:
     """The slowest of a hundred cockpits, and the slowest figure of a region, through the whole API."""
     # A line a request is production's to write, not this table's.
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
@@ -210,19 +207,25 @@ def _id(number: int) -> UUID:
     return UUID(f"00000000-0000-7000-8000-{number:012x}")
 
 
-async def rows(servers: Servers, wanted: list[str], turns: int, size: national.Size, report: Report) -> list[Row]:
-    """Measure the wanted rows on a base of that size."""
-    await prepare(servers, size, report)
+async def rows(run: Run) -> list[Row]:
+    """Measure the wanted rows on a base of the wanted size."""
+    servers, turns, size = run.servers, run.turns, national.Size.share(run.size)
+    await prepare(servers, size, run.tell)
     found = []
-    if "formation" in wanted or "reading" in wanted:
+    if run.wanted & {"formation", "reading"}:
         # The cockpit shows reports: they are formed even when the row is not wanted.
-        formed = await formation_row(servers, size, turns if "formation" in wanted else 1, report)
-        found += [formed] if "formation" in wanted else []
-    if "hearing" in wanted:
+        formed = await formation_row(
+            servers, size, turns if "formation" in run.wanted else turns.no_more_than(1), run.tell
+        )
+        found += [formed] if "formation" in run.wanted else []
+    if "hearing" in run.wanted:
         settings = _settings(servers, "heard")
         await provision(settings, [MEMBERS])
         await bare_producer_rate(settings, member_messages(EVENTS, KEYS))
-        found.append(await consuming_row(servers, EVENTS, turns, report))
-    if "reading" in wanted:
-        found += await reading_rows(servers, size, turns, report)
+        found.append(await consuming_row(servers, EVENTS, turns, run.tell))
+    if "reading" in run.wanted:
+        found += await reading_rows(servers, size, turns, run.tell)
     return found
+
+
+PART = Part("reports", ("formation", "hearing", "reading"), rows, databases=DATABASES)

@@ -23,8 +23,6 @@ from local_stack.ports import free_port
 from local_stack.postgres import Postgres
 
 ROOT = Path(__file__).parents[1]
-DATABASES = ("bench", "kernel", "bare", "cards", "imports", "cashback")
-"""`bench` for the streams; `kernel` and `bare` for the two APIs, the same tables in both; the others for a service."""
 
 
 class Table(SQLModel, registry=registry()):
@@ -62,7 +60,7 @@ class Servers:
 
 
 @contextlib.contextmanager
-def servers(databases: Sequence[str] = DATABASES) -> Iterator[Servers]:
+def servers(databases: Sequence[str]) -> Iterator[Servers]:
     """PostgreSQL with production's durability and the embedded broker, on free ports, gone afterwards."""
     with tempfile.TemporaryDirectory(prefix="union-bench-", ignore_cleanup_errors=True) as name:
         folder = Path(name)

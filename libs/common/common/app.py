@@ -30,7 +30,7 @@ from common.consumers import Subscription
 from common.db import Database
 from common.edge import Edge
 from common.http import PROBLEM, Problem, install_problem_handlers
-from common.idempotency import HEADER, KernelRoute
+from common.idempotency import KernelRoute
 from common.jobs import Job, Workshop
 from common.jobs_api import jobs_router
 from common.relay import Relay
@@ -253,33 +253,20 @@ def _add_docs(app: FastAPI) -> None:
 def _openapi(app: FastAPI) -> dict[str, Any]:
     """FastAPI's document with what only the kernel knows.
 
-    POST needs an Idempotency-Key, nothing else does; what takes If-Match needs it; a refusal is problem+json whatever
-    the route answers with.
+    What takes If-Match needs it; a refusal is problem+json whatever the route answers with.
     """
     if app.openapi_schema is None:
         document = get_openapi(
             title=app.title, version=app.version, description=app.description, routes=app.routes
         )
         for path in document["paths"].values():
-            for method, operation in path.items():
+            for operation in path.values():
                 refusal = operation["responses"]["default"]
                 [schema] = refusal["content"].values()
                 refusal["content"] = {PROBLEM: schema}
-                parameters = operation.get("parameters", [])
-                for parameter in list(parameters):
+                for parameter in operation.get("parameters", []):
                     if parameter["in"] == "header" and parameter["name"] == "If-Match":
                         parameter["required"] = True
                         parameter["schema"] = {"type": "string", "maxLength": 50}
-                    if parameter["in"] == "header" and parameter["name"].lower() == HEADER.lower():
-                        if method == "post":
-                            parameter["required"] = True
-                            parameter["schema"] = {
-                                "type": "string",
-                                "minLength": 8,
-                                "maxLength": 128,
-                                "format": "uuid",
-                            }
-                        else:
-                            parameters.remove(parameter)
         app.openapi_schema = document
     return app.openapi_schema

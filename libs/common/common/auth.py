@@ -5,19 +5,20 @@ import hashlib
 import json
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 from uuid import UUID
 
 import httpx
 import jwt
 import sqlalchemy as sa
-from fastapi import Depends, Request
-from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from fastapi import Request
+from fastapi.openapi.models import HTTPBearer as HTTPBearerModel
+from fastapi.security.base import SecurityBase
 
 from common.errors import Forbidden, PowersEnded, SecondPersonNeeded, Unauthenticated
 
@@ -179,40 +180,65 @@ def _principal(claims: dict[str, Any]) -> Principal:
     )
 
 
-_bearer = HTTPBearer(auto_error=False, description="A JWT of the configured issuer")
+_KNOWN = "union.principal"
+"""Where a request keeps its caller: several dependencies ask."""
 
 
-async def optional_principal(
-    request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
-) -> Principal | None:
-    """The caller, or None on a request without a token. A bad token is refused even on public routes.
+class Caller(SecurityBase):
+    """A dependency: the caller, or None on a request without a token. A bad token is refused even on public routes.
 
     A service that keeps the terms of office looks into them (`Service.powers`): a token may outlive them.
+    It is the security scheme itself, which the document shows: FastAPI solves every dependency below a dependency
+    anew, and four of them cost as much as the answer.
     """
-    if credentials is None:
-        return None
-    verifier: TokenVerifier = request.app.state.tokens
-    principal = await verifier.verify(credentials.credentials)
-    powers: Callable[[Any, Principal], Awaitable[Principal]] | None = request.app.state.powers
-    return await powers(request.app.state.database, principal) if powers else principal
+
+    def __init__(self) -> None:
+        self.model = HTTPBearerModel(description="A JWT of the configured issuer")
+        self.scheme_name = "HTTPBearer"
+
+    async def __call__(self, request: Request) -> Principal | None:
+        return await _caller(request)
 
 
-def require(*roles: Role) -> Callable[..., Awaitable[Principal]]:
-    """A dependency: the caller, who has at least one of `roles`."""
+class Requirement(Caller):
+    """A dependency: the caller, who has at least one of the roles."""
 
-    async def principal(
-        principal: Annotated[Principal | None, Depends(optional_principal)],
-    ) -> Principal:
+    def __init__(self, roles: Iterable[Role]) -> None:
+        super().__init__()
+        self.required_roles = frozenset(roles)
+        """Read by the scope tests too."""
+
+    async def __call__(self, request: Request) -> Principal:
+        principal = await _caller(request)
         if principal is None:
             raise Unauthenticated
-        if principal.lapsed & set(roles) and not principal.roles & set(roles):
-            raise PowersEnded
-        if not principal.roles & set(roles):
-            raise Forbidden(f"This needs one of the roles {', '.join(sorted(roles))}.")
+        if not principal.roles & self.required_roles:
+            if principal.lapsed & self.required_roles:
+                raise PowersEnded
+            raise Forbidden(f"This needs one of the roles {', '.join(sorted(self.required_roles))}.")
         return principal
 
-    principal.required_roles = frozenset(roles)  # type: ignore[attr-defined]  # read by the scope tests
-    return principal
+
+async def _caller(request: Request) -> Principal | None:
+    if _KNOWN not in request.scope:
+        request.scope[_KNOWN] = await _verified(request)
+    return request.scope[_KNOWN]  # type: ignore[no-any-return]
+
+
+async def _verified(request: Request) -> Principal | None:
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not token:
+        return None
+    state = request.app.state
+    principal: Principal = await state.tokens.verify(token)
+    return await state.powers(state.database, principal) if state.powers else principal
+
+
+optional_principal = Caller()
+
+
+def require(*roles: Role) -> Requirement:
+    return Requirement(roles)
 
 
 def second_person(principal: Principal, first: str) -> None:

@@ -1,5 +1,6 @@
 """The database: one engine a process, one session a request or a batch, one commit at the edge."""
 
+import asyncio
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +12,7 @@ from sqlalchemy.exc import DBAPIError, DisconnectionError, IntegrityError, Inter
 from sqlalchemy.exc import TimeoutError as NoFreeConnection
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.ext.asyncio import async_sessionmaker as sessionmaker
+from sqlalchemy.orm import Session
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from common.outbox import OutboxSession
@@ -51,8 +53,46 @@ class Database:
         )
         return cls(engine, sessions)
 
+    def transaction(self) -> "Transaction":
+        """A session whose changes commit when the block ends well."""
+        return Transaction(self.sessions())
+
     async def close(self) -> None:
         await self.engine.dispose()
+
+
+class Transaction:
+    """What `sessions.begin()` does, for the path of every request: commit and close in one step instead of four."""
+
+    def __init__(self, session: AsyncSession) -> None:
+        self._session = session
+
+    async def __aenter__(self) -> AsyncSession:
+        return self._session
+
+    async def __aexit__(self, failure: type[BaseException] | None, *_: object) -> None:
+        # In a task of its own: a caller who goes away neither stops a commit midway nor keeps the connection.
+        end = asyncio.create_task(self._session.run_sync(_commit if failure is None else _close))
+        gone: asyncio.CancelledError | None = None
+        while not end.done():
+            try:
+                await asyncio.shield(end)
+            except asyncio.CancelledError as error:
+                gone = error
+        if gone is not None:
+            raise gone
+        end.result()
+
+
+def _commit(session: Session) -> None:
+    try:
+        session.commit()
+    finally:
+        session.close()
+
+
+def _close(session: Session) -> None:
+    session.close()
 
 
 def _check_idle_connections(engine: AsyncEngine) -> None:

@@ -55,20 +55,14 @@ def problem(status: int, code: str, detail: str, **extra: Any) -> Response:
     return Response(orjson.dumps(body, default=str), status, headers, PROBLEM)
 
 
+@idempotency.claiming
 async def get_session(
     request: Request,
     principal: Annotated[Principal | None, Depends(optional_principal)],
-    _key: Annotated[
-        str | None,
-        Header(
-            alias=idempotency.HEADER,
-            description="On every POST: a UUID of your own; a replay gets the first answer.",
-        ),
-    ] = None,
 ) -> AsyncIterator[AsyncSession]:
     """One transaction a request, committed before the answer goes out."""
     database: Database = request.app.state.database
-    async with database.sessions.begin() as session:
+    async with database.transaction() as session:
         session.info[_CALLER] = principal
         if request.method == "POST":
             await idempotency.claim(request, session, principal)
@@ -92,7 +86,7 @@ async def get_read_session(
     The caller is known before: a look into the powers, with a connection of its own, never waits inside a transaction.
     """
     database: Database = request.app.state.database
-    async with database.sessions.begin() as session:
+    async with database.transaction() as session:
         await session.execute(sa.text("set transaction isolation level repeatable read, read only"))
         yield session
 

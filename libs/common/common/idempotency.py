@@ -8,20 +8,24 @@ An answer is kept for replay for some days, so **a POST never answers with perso
 import hashlib
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 import sqlalchemy as sa
 from fastapi import Request, Response
+from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from common.auth import Principal
 from common.db import fetch
 from common.errors import IdempotencyConflict, IdempotencyKeyInvalid, IdempotencyKeyRequired
+from common.outbox import write_at_commit
 
 HEADER = "Idempotency-Key"
 _KEPT_HEADERS = ("content-type", "location", "etag")
+_CLAIMED = "union.idempotency"
+D = TypeVar("D", bound=Callable[..., Any])
 
 _CLAIM = """
     insert into idempotency_key (subject, key, request_hash)
@@ -44,6 +48,27 @@ _FORGET = sa.text(
     " where created_at < now() - make_interval(days => :days) order by created_at limit 10000"
     " for update skip locked)"
 )
+
+
+# The document's alone: FastAPI's own reading of a header that `claim` reads itself costs more than the reading.
+_PARAMETER = {
+    "name": HEADER,
+    "in": "header",
+    "required": True,
+    "description": "On every POST: a UUID of your own; a replay gets the first answer.",
+    "schema": {"type": "string", "minLength": 8, "maxLength": 128, "format": "uuid"},
+}
+_claiming: set[Any] = set()
+
+
+def claiming(dependency: D) -> D:
+    """Marks the dependency that claims the key of a POST: routes with it show the header in the document."""
+    _claiming.add(dependency)
+    return dependency
+
+
+def _claims(dependant: Dependant) -> bool:
+    return dependant.call in _claiming or any(map(_claims, dependant.dependencies))
 
 
 class Replay(Exception):
@@ -73,7 +98,8 @@ async def claim_of(request: Request, principal: Principal | None) -> Claim:
     subject = principal.subject if principal else "anonymous"
     # Keyed with the request's own random key: the hash of a body with a name in it tells nothing.
     digest = hashlib.blake2b(key=key.encode()[:64], digest_size=32)
-    digest.update(f"{request.method} {request.url.path}?{request.url.query}\n".encode())
+    scope = request.scope
+    digest.update(b"%b %b?%b\n" % (scope["method"].encode(), scope["path"].encode(), scope["query_string"]))
     if principal:
         # Who may no longer do it gets no answer from the time when they might.
         rights = (sorted(principal.roles), principal.organisation_id, principal.member_id, principal.partner)
@@ -107,7 +133,7 @@ async def claim_all(session: AsyncSession, claims: Sequence[Claim]) -> dict[Clai
     return taken
 
 
-async def store_all(session: AsyncSession, answers: Sequence[tuple[Claim, Response]]) -> None:
+def store_all(session: AsyncSession, answers: Sequence[tuple[Claim, Response]]) -> None:
     """Keep the answers of claimed requests, in the transaction that they tell of."""
     kept = [
         (
@@ -119,7 +145,7 @@ async def store_all(session: AsyncSession, answers: Sequence[tuple[Claim, Respon
         )
         for claim, response in answers
     ]
-    await fetch(session, _STORE, *map(list, zip(*kept, strict=True)))
+    write_at_commit(session, _STORE, tuple(map(list, zip(*kept, strict=True))))
 
 
 async def release(session: AsyncSession, claims: Sequence[Claim]) -> None:
@@ -135,7 +161,7 @@ async def claim(request: Request, session: AsyncSession, principal: Principal | 
         raise taken
     if taken is not None:
         raise Replay(taken)
-    request.state.idempotency = (session, wanted)
+    request.scope[_CLAIMED] = (session, wanted)
 
 
 async def _digest_body(request: Request, digest: Any) -> None:
@@ -161,6 +187,12 @@ async def forget(session: AsyncSession, days: int) -> None:
 class KernelRoute(APIRoute):
     """The route class of every router: stores a POST's answer inside the transaction that it tells of."""
 
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        if "POST" in (self.methods or ()) and _claims(self.dependant):
+            extra = self.openapi_extra or {}
+            self.openapi_extra = {**extra, "parameters": [*extra.get("parameters", []), _PARAMETER]}
+
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
 
@@ -173,10 +205,10 @@ class KernelRoute(APIRoute):
             except Replay as replay:
                 return replay.response
             # Function-scoped dependencies are still open here: the session has not committed yet.
-            claimed = getattr(request.state, "idempotency", None)
+            claimed = request.scope.get(_CLAIMED)
             if claimed is not None:
                 session, wanted = claimed
-                await store_all(session, [(wanted, response)])
+                store_all(session, [(wanted, response)])
             return response
 
         return handler

@@ -1,5 +1,7 @@
 """Publishing is a write: the event's row commits, or rolls back, with the change that it tells of."""
 
+import functools
+import re
 import zlib
 from datetime import UTC, datetime
 from typing import Any
@@ -16,16 +18,17 @@ from uuid_utils import uuid7
 from common.events.base import Event, Topic
 
 _PENDING = "outbox_pending"
+_ALONG = "written_at_commit"
 
 SHARD_LOCK_CLASS = 0x6F757462
 """First half of the advisory lock's key under which a shard is sent; the second is the shard."""
 
 _INSERT = """
-    insert into outbox (shard, topic, key, payload, headers)
-    select s, t, k, p, h::jsonb
-    from unnest($1::smallint[], $2::text[], $3::text[], $4::bytea[], $5::text[]) as u(s, t, k, p, h)
+insert into outbox (shard, topic, key, payload, headers)
+select s, t, k, p, h::jsonb
+from unnest($1::smallint[], $2::text[], $3::text[], $4::bytea[], $5::text[]) as u(s, t, k, p, h)
 """
-# The driver's own: SQLAlchemy's arrays look at every element of every row.
+# Cast in SQL and left to the driver: SQLAlchemy's own arrays look at every element of every row.
 
 _OUTBOX = sa.table("outbox", *(sa.column(name) for name in ("shard", "topic", "key", "payload", "headers")))
 
@@ -161,24 +164,41 @@ def _headers(event: Event, traceparent: str | None, foreign: bool) -> dict[str, 
 @sqlalchemy_event.listens_for(OutboxSession, "before_commit")
 def _write_pending(session: Session) -> None:
     # Also fires when a savepoint is released: its events are then inside the savepoint's fate.
-    pending = session.info.get(_PENDING)
-    if not pending:
+    pending, along = session.info.get(_PENDING), session.info.pop(_ALONG, None)
+    if not pending and not along:
         return
     # The unit of work orders inserts by table; the flush puts the aggregates' rows before their events.
     session.flush()
-    rows, session.info[_PENDING] = list(pending), []
-    shards = session.info["outbox_shards"]
-    keys = [headers["ce_subject"] for _, _, headers, _ in rows]
-    session.connection().exec_driver_sql(
-        _INSERT,
-        (
+    statement, parameters = along or ("", ())
+    if pending:
+        rows, session.info[_PENDING] = list(pending), []
+        shards = session.info["outbox_shards"]
+        keys = [headers["ce_subject"] for _, _, headers, _ in rows]
+        parameters = (
+            *parameters,
             [shard_of(key, shards) for key in keys],
             [topic for _, _, _, topic in rows],
             keys,
             [event.model_dump_json().encode() for _, event, _, _ in rows],
             [orjson.dumps(headers).decode() for _, _, headers, _ in rows],
-        ),
-    )
+        )
+        insert = _insert_after(len(parameters) - 5)
+        statement = f"with along as ({statement}) {insert}" if statement else insert
+    session.connection().exec_driver_sql(statement, parameters)
+
+
+def write_at_commit(session: AsyncSession, statement: str, parameters: tuple[Any, ...]) -> None:
+    """Run a statement of the driver's kind ($1, …) just before the commit, in one round trip with the events.
+
+    It must not depend on what they tell of; one a transaction.
+    """
+    session.sync_session.info[_ALONG] = (statement, parameters)
+
+
+@functools.cache
+def _insert_after(count: int) -> str:
+    """The insert, its parameters numbered behind `count` others."""
+    return re.sub(r"\$(\d)", lambda place: f"${int(place[1]) + count}", _INSERT)
 
 
 @sqlalchemy_event.listens_for(OutboxSession, "after_soft_rollback")

@@ -3,8 +3,10 @@
 import logging
 import sys
 import traceback
+from collections.abc import Callable
 from typing import Any
 
+import orjson
 import structlog
 from opentelemetry import propagate, trace
 from opentelemetry.sdk.resources import Resource
@@ -66,7 +68,7 @@ def configure(settings: Settings, service: str, process: str) -> None:
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             _add_trace,
-            structlog.processors.JSONRenderer(),
+            structlog.processors.JSONRenderer(serializer=_json),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(settings.log_level)),
         logger_factory=structlog.WriteLoggerFactory(file=sys.stdout),
@@ -119,6 +121,10 @@ def describe(error: BaseException) -> dict[str, Any]:
         "sqlstate": sqlstate(error),
         "at": [f"{frame.filename.rsplit('/', 2)[-1]}:{frame.lineno}:{frame.name}" for frame in frames],
     }
+
+
+def _json(event: Any, default: Callable[[Any], Any], **_: Any) -> str:
+    return orjson.dumps(event, default=default).decode()
 
 
 def _add_trace(_logger: Any, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:

@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Generic, TypeVar
 
-from fastapi import Depends, Header, Request, Response
+from fastapi import Depends, Request, Response
 from opentelemetry import context
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -37,16 +37,9 @@ _AT_ONCE = 2
 """Transactions of one kind in one process: while one commits, the next is prepared."""
 
 
+@idempotency.claiming
 async def get_claim(
-    request: Request,
-    principal: Annotated[Principal | None, Depends(optional_principal)],
-    _key: Annotated[
-        str | None,
-        Header(
-            alias=idempotency.HEADER,
-            description="On every POST: a UUID of your own; a replay gets the first answer.",
-        ),
-    ] = None,
+    request: Request, principal: Annotated[Principal | None, Depends(optional_principal)]
 ) -> Claim:
     return await idempotency.claim_of(request, principal)
 
@@ -104,7 +97,7 @@ class Together(Generic[Q, A]):
 
     async def _answer(self, group: Sequence[_Asked[Q, A]]) -> None:
         try:
-            async with self.database.sessions.begin() as session:
+            async with self.database.transaction() as session:
                 answers = await self._do(session, group)
         except BaseException as error:
             if len(group) == 1 or not isinstance(error, Exception) or _is_everybodys(error):
@@ -143,7 +136,7 @@ class Together(Generic[Q, A]):
                     made[asked.claim] = response = asked.told(outcome)
                     answered.append((asked.claim, response))
             if answered:
-                await idempotency.store_all(session, answered)
+                idempotency.store_all(session, answered)
             if refused:
                 await idempotency.release(session, refused)
         return [made[asked.claim] for asked in group]

@@ -1,7 +1,8 @@
-"""The ledger one by one: the API over some connections, beside the same transaction in plain SQL over as many."""
+"""Purchases one by one through the API, beside plain SQL that writes the same rows."""
 
 import asyncio
 import contextlib
+import itertools
 import time
 from collections.abc import Iterator
 
@@ -9,8 +10,8 @@ import asyncpg
 import orjson
 from uuid_utils.compat import uuid7
 
-from bench.api import serving
-from bench.cashback import (
+from bench.client import created_rate, post, serving
+from bench.ledger_base import (
     BALANCES,
     ENTRIES,
     EXPLAINED,
@@ -28,7 +29,7 @@ from bench.world import Servers
 from cashback.ledger import Kind, Ref
 from common.outbox import shard_of
 from common.testing import TestIssuer
-from local_stack.ports import HOST, free_port
+from local_stack.ports import free_port
 
 CONNECTIONS = 32
 
@@ -50,37 +51,19 @@ def serving_cashback(servers: Servers, jwks_url: str) -> Iterator[int]:
 
 async def api_rate(port: int, issuer: TestIssuer, seconds: float) -> float:
     """Purchases a second that the API answers 201 to, over as many connections as the plain SQL has."""
-    begun = time.perf_counter()
     tokens = [issuer.token("partner", sub=f"p{n}", partner=partner_of(n)) for n in range(CONNECTIONS)]
-    counts = await asyncio.gather(*(_drive(port, n, token, begun + seconds) for n, token in enumerate(tokens)))
-    return sum(counts) / (time.perf_counter() - begun)
+    return await created_rate(port, [_purchases(n, token) for n, token in enumerate(tokens)], seconds)
 
 
-async def _drive(port: int, number: int, token: str, deadline: float) -> int:
-    reader, writer = await asyncio.open_connection(HOST, port)
-    answered = 0
-    while time.perf_counter() < deadline:
-        body = orjson.dumps(
-            {
-                "click_id": click_of(number + answered * PARTNERS),
-                "order": uuid7().hex,
-                "amount": 100_000,
-                "purchased_at": moment_of(number + answered * PARTNERS),
-            }
-        )
-        writer.write(
-            b"POST /v1/purchases HTTP/1.1\r\nhost: bench\r\ncontent-type: application/json\r\n"
-            b"authorization: Bearer %b\r\nidempotency-key: %b\r\ncontent-length: %d\r\n\r\n%b"
-            % (token.encode(), str(uuid7()).encode(), len(body), body)
-        )
-        head = (await reader.readuntil(b"\r\n\r\n")).lower()
-        length = int(head.split(b"content-length:", 1)[1].split(b"\r\n", 1)[0])
-        answer = await reader.readexactly(length)
-        if not head.startswith(b"http/1.1 201 "):
-            raise RuntimeError(f"{head.splitlines()[0].decode()}: {answer.decode()[:300]}")
-        answered += 1
-    writer.close()
-    return answered
+def _purchases(number: int, token: str) -> Iterator[bytes]:
+    for click in itertools.count(number, PARTNERS):
+        purchase = {
+            "click_id": click_of(click),
+            "order": uuid7().hex,
+            "amount": 100_000,
+            "purchased_at": moment_of(click),
+        }
+        yield post("/v1/purchases", token, str(uuid7()), orjson.dumps(purchase))
 
 
 _CLICK = """select c.*, t.*, p.hold_days, exists (select from participation s where s.member_id = c.member_id
