@@ -8,15 +8,15 @@ from uuid import UUID
 from uuid_utils.compat import uuid7
 
 from cashback import rules
-from cashback.commands.movements import PurchaseAccounts, netting
+from cashback.commands.movements import netting
 from cashback.commands.reports import Key, Line, Report, Source
+from cashback.commands.subjects import Clicked, Subject, Taken
 from cashback.commands.telling import as_told
 from cashback.errors import BudgetSpent, NotParticipating, PurchaseUnknown, ReportedOtherwise
 from cashback.ledger import Entry, Ref
-from cashback.models import CampaignTerms, FraudHit, Purchase, Refund
+from cashback.models import FraudHit, Purchase, Refund
 from cashback.policy import Policy
 from cashback.rules import fraud, rewards
-from cashback.rules.rewards import Cap
 from common.errors import NotFound
 from common.events.base import Event
 from common.events.cashback import (
@@ -28,62 +28,6 @@ from common.events.cashback import (
     PurchaseRefunded,
     PurchaseReported,
 )
-
-
-@dataclass(frozen=True)
-class Clicked:
-    """The click that a first report leads to."""
-
-    click_id: UUID
-    clicked_at: datetime
-    hold_days: int
-    day: date
-    """Of the purchase."""
-    takes_part: bool
-    """Whether the member took part on the day of the purchase."""
-    card_id: UUID | None
-    device: bytes | None
-    related: bool
-    """Whether the member is one of the partner's own people."""
-
-
-@dataclass(frozen=True)
-class Subject:
-    """Whose purchase, by which terms: what a line of an order is judged and booked by."""
-
-    partner: str
-    member_id: UUID
-    terms: CampaignTerms
-    caps: tuple[Cap, ...]
-    accounts: PurchaseAccounts
-    sandbox: bool
-    clicked: Clicked | None
-    """None for a purchase that is known already."""
-
-
-@dataclass(frozen=True)
-class Taken:
-    """A message as it is kept: its content's hash, and the purchase as it stood after it."""
-
-    input_hash: bytes
-    purchase_id: UUID
-    status: str
-    amount: int
-    cashback: int
-    purchase_version: int
-
-
-def as_it_stood(purchase: Purchase, taken: Taken) -> Purchase:
-    """The purchase of a first answer; a copy that no session knows."""
-    return Purchase(
-        **{
-            **purchase.model_dump(),
-            "status": taken.status,
-            "amount": taken.amount,
-            "cashback": taken.cashback,
-            "version": taken.purchase_version,
-        }
-    )
 
 
 @dataclass

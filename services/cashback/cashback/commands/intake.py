@@ -12,8 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from cashback import ledger
 from cashback.commands import rows, watching
-from cashback.commands.decisions import Decisions, Taken, as_it_stood
+from cashback.commands.decisions import Decisions
 from cashback.commands.reports import Key, Line, Report, Source, Told
+from cashback.commands.subjects import Taken, as_it_stood
 from cashback.errors import ReportOvertaken, ReportTakenOtherwise
 from cashback.models import Purchase
 from cashback.policy import Policy

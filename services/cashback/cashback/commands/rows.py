@@ -10,9 +10,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from cashback import ledger
 from cashback.commands import telling
-from cashback.commands.decisions import Clicked, Decisions, Subject, Taken
+from cashback.commands.decisions import Decisions
 from cashback.commands.movements import PurchaseAccounts
 from cashback.commands.reports import Key, Line, Report
+from cashback.commands.subjects import Clicked, Subject, Taken
 from cashback.models import CampaignTerms, FraudHit, PartnerReport, Purchase, Refund
 from cashback.rules import rewards
 from common.db import fetch

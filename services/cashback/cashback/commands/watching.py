@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from cashback.commands.decisions import Subject
+from cashback.commands.subjects import Subject
 from cashback.models import FraudLimit
 from cashback.rules import fraud
 from common.db import fetch
