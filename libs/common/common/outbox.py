@@ -103,10 +103,18 @@ async def publish_rows(session: AsyncSession, event: type[Event], rows: sa.Selec
     await session.execute(publishing(event, rows.subquery("body"), shards))
 
 
-def publishing(event: type[Event], rows: sa.FromClause, shards: int, **given: sa.ColumnElement[Any]) -> sa.Insert:
+def publishing(
+    event: type[Event],
+    rows: sa.FromClause,
+    shards: int,
+    *,
+    traceparent: sa.ColumnElement[str | None] | None = None,
+    **given: sa.ColumnElement[Any],
+) -> sa.Insert:
     """The statement of `publish_rows`, to be put into the very statement that makes the change.
 
     `rows` has a column for each field that is not `given`; the statement locks or inserts the aggregates' rows.
+    An event continues the trace in its row's `traceparent`, or the current one.
     """
     values = {name: given[name] if name in given else rows.c[name] for name in event.model_fields}
     key = sa.cast(rows.c[event.key_field], sa.Text)
@@ -120,6 +128,8 @@ def publishing(event: type[Event], rows: sa.FromClause, shards: int, **given: sa
             *("ce_sequence", sa.cast(values["version"], sa.Text)),
         )
     )
+    if traceparent is not None:
+        headers = headers.concat(sa.func.jsonb_strip_nulls(sa.func.jsonb_build_object("traceparent", traceparent)))
     return sa.insert(_OUTBOX).from_select(
         ["shard", "topic", "key", "payload", "headers"],
         sa.select(

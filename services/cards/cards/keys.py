@@ -13,7 +13,7 @@ from typing import Any
 
 import cbor2
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, utils
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 
 from union_card_verifier.cose import ALG, ED25519, ESP256, KID, bstr
 
@@ -61,8 +61,7 @@ class SigningKey:
         """64 bytes. Deterministic (RFC 6979, RFC 8032): the same message has the same signature."""
         if isinstance(self.private, ed25519.Ed25519PrivateKey):
             return self.private.sign(message)
-        r, s = utils.decode_dss_signature(self.private.sign(message, _ECDSA))
-        return r.to_bytes(32, "big") + s.to_bytes(32, "big")
+        return _plain(self.private.sign(message, _ECDSA))
 
     @cached_property
     def protected(self) -> bytes:
@@ -133,6 +132,17 @@ def write_once(file: Path, make: Callable[[], bytes]) -> None:
         pass
     finally:
         draft.unlink()
+
+
+def _plain(signature: bytes) -> bytes:
+    """r and s of an ECDSA signature on P-256, 32 bytes each, as COSE writes them.
+
+    In DER they are two integers of at most 33 bytes in a sequence (RFC 3279, section 2.2.3): cut out where they stand,
+    without numbers in between.
+    """
+    second = 4 + signature[3]
+    r, s = signature[4:second], signature[second + 2 :]
+    return r[-32:].rjust(32, b"\0") + s[-32:].rjust(32, b"\0")
 
 
 def _base64url(value: bytes) -> str:

@@ -26,7 +26,7 @@ STAGES = ("ordered", "withdrawn", "produced", "spoiled", "dispatched", "delivere
 
 LIVE = ("requested", "issued", "active", "suspended")
 """A member has at most one live card of each form."""
-_LIVE_SQL = "status in ('requested', 'issued', 'active', 'suspended')"
+LIVE_SQL = sa.text("status in ('requested', 'issued', 'active', 'suspended')")
 
 
 def _moment() -> sa.DateTime:
@@ -135,7 +135,7 @@ class Card(Table, table=True):
             "member_id",
             "form",
             unique=True,
-            postgresql_where=sa.text(_LIVE_SQL),
+            postgresql_where=LIVE_SQL,
         ),
         # Most cards are virtual and replace none: they need no entry here.
         sa.Index("card_batch", "batch_id", postgresql_where=sa.text("batch_id is not null")),
@@ -151,7 +151,7 @@ class Card(Table, table=True):
         sa.Index(
             "card_expires_on",
             "expires_on",
-            postgresql_where=sa.text(_LIVE_SQL),
+            postgresql_where=LIVE_SQL,
         ),
     )
     card_id: UUID = Field(primary_key=True)

@@ -4,19 +4,21 @@ import secrets
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 from uuid_utils import uuid7
 
 from cards import metrics, rules
-from cards.models import Card, CardStep
+from cards.models import LIVE_SQL, Card, CardStep, Table
 from cards.numbers import NumberScheme
 from common.events import cards as events
-from common.outbox import publish
+from common.events.cards import CardIssued, CardRequested
+from common.outbox import publish, publishing
 
 _EVENT_OF: dict[str, type[events.CardEvent]] = {
     "requested": events.CardRequested,
@@ -28,35 +30,36 @@ _EVENT_OF: dict[str, type[events.CardEvent]] = {
     "expired": events.CardExpired,
 }
 _FIRST_STATUS = {"virtual": "active", "plastic": "requested"}
+_REFERENCE = 16
+"""Random bytes by which a code calls its card."""
 
-_COUNT = sa.text("select nextval('card_counter') from generate_series(1, :wanted)")
-# Who is entitled, the cards and their first steps in one statement: one round trip, nothing carried to and fro.
+_COUNT = sa.text("select array_agg(nextval('card_counter')) from generate_series(1, :wanted)")
 # Columns come as text, as an array is written in SQL: the driver's arrays cost more than the rows themselves.
-_INSERT = sa.text(
-    """
-    with wanted as (
-      select * from unnest(
-        cast(cast(:card_ids as text) as uuid[]), cast(cast(:member_ids as text) as uuid[]),
-        cast(cast(:numbers as text) as text[]), cast(cast(:references as text) as text[]),
-        cast(cast(:indices as text) as bigint[]), cast(cast(:batch_ids as text) as uuid[]),
-        cast(cast(:replaces_ids as text) as uuid[]), cast(:actors as text[]),
-        cast(cast(:event_ids as text) as uuid[])
-      ) as w(card_id, member_id, number, reference, status_index, batch_id, replaces_id, actor, event_id)
-    ), made as (
-      insert into card (card_id, member_id, member_version, form, status, number, reference, status_index,
-                        expires_on, batch_id, replaces_id, created_at, version)
-      select w.card_id, w.member_id, m.version, :form, :status, w.number, decode(w.reference, 'hex'),
-             w.status_index, :expires_on, w.batch_id, w.replaces_id, :now, 1
-      from wanted w join member m on m.member_id = w.member_id
-      where m.status = 'member' and 'cards' = any(m.consents)
-      on conflict (member_id, form) where status in ('requested', 'issued', 'active', 'suspended') do nothing
-      returning card_id
-    ), dated as (
-      insert into card_step (card_id, version, status, actor, event_id, at)
-      select made.card_id, 1, :status, w.actor, w.event_id, :now from made join wanted w on w.card_id = made.card_id
+_wanted = (
+    sa.text(
+        """
+        select * from unnest(
+          cast(cast(:card_ids as text) as uuid[]), cast(cast(:member_ids as text) as uuid[]),
+          cast(cast(:numbers as text) as text[]), cast(cast(:references as text) as text[]),
+          cast(cast(:indices as text) as bigint[]), cast(cast(:batch_ids as text) as uuid[]),
+          cast(cast(:replaces_ids as text) as uuid[]), cast(:actors as text[]),
+          cast(cast(:event_ids as text) as uuid[]), cast(:traces as text[])
+        ) as w(card_id, member_id, number, reference, status_index, batch_id, replaces_id, actor, event_id, trace)
+        """
     )
-    select card_id from made
-    """
+    .columns(
+        card_id=sa.Uuid,
+        member_id=sa.Uuid,
+        number=sa.Text,
+        reference=sa.Text,
+        status_index=sa.BigInteger,
+        batch_id=sa.Uuid,
+        replaces_id=sa.Uuid,
+        actor=sa.Text,
+        event_id=sa.Uuid,
+        trace=sa.Text,
+    )
+    .cte("wanted")
 )
 
 
@@ -104,41 +107,79 @@ async def make_cards(
     """
     if form == "plastic":
         orders = await _in_place_of_spoilt(session, orders, now)
-    counters = (await session.execute(_COUNT, {"wanted": len(orders)})).scalars().all()
-    status, expires_on = _FIRST_STATUS[form], rules.expiry(now.date(), terms.years)
-    made = [MadeCard(UUID(int=uuid7().int), order.member_id) for order in orders]
+    if not orders:
+        return []
+    counters = (await session.execute(_COUNT, {"wanted": len(orders)})).scalar_one()
+    secret = secrets.token_bytes(_REFERENCE * len(orders)).hex()
     columns = {
-        "card_ids": _array([card.card_id.hex for card in made]),
-        "member_ids": _array([order.member_id.hex for order in orders]),
+        "card_ids": _array(uuid7().hex for _ in orders),
+        "member_ids": _array(order.member_id.hex for order in orders),
         "numbers": _array(terms.scheme.numbers(counters)),
-        "references": _array([secrets.token_hex(16) for _ in orders]),
+        "references": _array(secret[n : n + 2 * _REFERENCE] for n in range(0, len(secret), 2 * _REFERENCE)),
         "indices": _array(map(str, terms.scheme.status_indices(counters))),
-        "batch_ids": _array([_or_null(order.batch_id) for order in orders]),
-        "replaces_ids": _array([_or_null(order.replaces_id) for order in orders]),
+        "batch_ids": _array(_or_null(order.batch_id) for order in orders),
+        "replaces_ids": _array(_or_null(order.replaces_id) for order in orders),
         "actors": [order.actor for order in orders],
-        "event_ids": _array([_or_null(order.event_id) for order in orders]),
+        "event_ids": _array(_or_null(order.event_id) for order in orders),
+        "traces": [order.traceparent for order in orders],
     }
-    same = {"form": form, "status": status, "expires_on": expires_on, "now": now}
-    inserted = set((await session.execute(_INSERT, columns | same)).scalars())
-    event, effective_on = events.CardIssued if form == "virtual" else events.CardRequested, now.date()
-    new = []
-    for card, order in zip(made, orders, strict=True):
-        if card.card_id in inserted:
-            new.append(card)
-            told = event(
-                version=1,
-                effective_on=effective_on,
-                card_id=card.card_id,
-                member_id=card.member_id,
-                form=form,
-                status=status,
-                reason=None,
-                expires_on=expires_on,
-            )
-            publish(session, told, order.traceparent)
+    await session.flush()
+    shards = session.sync_session.info["outbox_shards"]
+    inserted = await session.execute(_making(form, shards, terms, now), columns)
+    made = [MadeCard(*row) for row in inserted]
     if form == "virtual":
-        metrics.CARDS_ISSUED.labels(form).inc(len(new))
-    return new
+        metrics.CARDS_ISSUED.labels(form).inc(len(made))
+    return made
+
+
+def _making(form: str, shards: int, terms: CardTerms, now: datetime) -> sa.Select[Any]:
+    """Who is entitled, the cards, their first steps and their events in one statement."""
+    card, step, member = (Table.metadata.tables[name] for name in ("card", "card_step", "member"))
+    status, moment = sa.literal(_FIRST_STATUS[form]), sa.cast(now, sa.DateTime(timezone=True))
+    new: dict[str, Any] = {
+        **{name: _wanted.c[name] for name in ("card_id", "member_id", "number", "status_index", "batch_id")},
+        "member_version": member.c.version,
+        "form": sa.literal(form),
+        "status": status,
+        "reference": sa.func.decode(_wanted.c.reference, "hex"),
+        "expires_on": sa.cast(rules.expiry(now.date(), terms.years), sa.Date),
+        "replaces_id": _wanted.c.replaces_id,
+        "created_at": moment,
+        "version": sa.literal(1),
+    }
+    entitled = (
+        sa.select(*new.values())
+        .join_from(_wanted, member, member.c.member_id == _wanted.c.member_id)
+        .where(member.c.status == "member", sa.literal("cards") == sa.any_(member.c.consents))
+    )
+    made = (
+        insert(card)
+        .from_select(list(new), entitled, include_defaults=False)
+        .on_conflict_do_nothing(index_elements=["member_id", "form"], index_where=LIVE_SQL)
+        .returning(*(card.c[name] for name in ("card_id", "member_id", "form", "status", "expires_on", "version")))
+        .cte("made")
+    )
+    caused = sa.join(made, _wanted, made.c.card_id == _wanted.c.card_id)
+    first: dict[str, Any] = {
+        "card_id": made.c.card_id,
+        "version": made.c.version,
+        "status": made.c.status,
+        "actor": _wanted.c.actor,
+        "event_id": _wanted.c.event_id,
+        "at": moment,
+    }
+    steps = sa.select(*first.values()).select_from(caused)
+    dated = insert(step).from_select(list(first), steps, include_defaults=False)
+    told = sa.select(made, _wanted.c.trace).select_from(caused).cte("told")
+    events = publishing(
+        CardIssued if form == "virtual" else CardRequested,
+        told,
+        shards,
+        traceparent=told.c.trace,
+        effective_on=sa.cast(now.date(), sa.Date),
+        reason=sa.null(),
+    )
+    return sa.select(made.c.card_id, made.c.member_id).add_cte(dated.cte("dated"), events.cte("told_of"))
 
 
 def _array(elements: Iterable[str]) -> str:
