@@ -50,7 +50,7 @@ _ALLOWS_NEGATIVE = {Kind.PARTNER_RECEIVABLE, Kind.MEMBER_CLAWBACK, Kind.BANK, Ki
 _FORBIDS_POSITIVE = {Kind.MEMBER_CLAWBACK, Kind.CAMPAIGN_ALLOCATION}
 
 
-@lru_cache(maxsize=100_000)
+@lru_cache(maxsize=10_000)
 def _account_id(kind: Kind, owner: str, currency: str) -> UUID:
     suffix = "" if currency == RUB else f":{currency}"
     return uuid5(_NAMESPACE, f"{kind}:{owner}{suffix}")
