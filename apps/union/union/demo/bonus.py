@@ -47,7 +47,7 @@ async def play_cashback(
         }
         campaigns[partner] = await apis.post("cashback", "/v1/campaigns", federal, campaign)
     told = await Hook.open()
-    tried = await _sandbox(apis, told)
+    sandbox = await _sandbox(apis, told)
     counts = dict.fromkeys(("enrolled", "purchases", "partly_confirmed", "declined", "refunded", "payouts"), 0)
     cabinet = apis.bearer("internal_app")
     requested: list[dict[str, Any]] = []
@@ -117,7 +117,7 @@ async def play_cashback(
         "lines_that_differ": sum(
             line["lines"] for result in reconciled for line in result["outcomes"] if line["outcome"] != "matched"
         ),
-        "sandbox": {**tried, **await told.close()},
+        "sandbox": {**sandbox, **await told.close()},
     }
 
 
