@@ -385,6 +385,8 @@ class Year:
         for message in messages:
             code = refused.get(Shop.key_of(message))
             if code is None:
+                if message["what"] == "reported":
+                    shop.taken_after_all(message["order"], day)
                 shop.heard(message)
             elif is_new:
                 self.refused(shop, message["order"], code)
