@@ -50,7 +50,7 @@ async def rows(run: Run) -> list[Row]:
     with ledger_api.serving_cashback(servers, issuer.jwks_url) as port:
         measured.append(
             await measure(
-                "ledger, one by one through the API; plain SQL",
+                f"ledger, one by one through the API; plain SQL, {ledger_api.CONNECTIONS} connections each",
                 "purchases/s",
                 ours=lambda: ledger_api.api_rate(port, issuer, SECONDS),
                 limit=lambda: ledger_api.plain_api_rate(dsn, SECONDS),

@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
 
 import asyncpg
@@ -12,7 +12,7 @@ from cashback import keys
 from cashback.config import CashbackSettings
 from cashback.ledger import Kind, Ref
 
-PARTNERS, MEMBERS = 200, 5000
+PARTNERS, MEMBERS = 200, 40_000
 WHEN = datetime(2025, 3, 2, 12, tzinfo=UTC)
 EXPLAINED = "Кешбэк 50,00 ₽: 5,00 % от 1 000,00 ₽ по акции «Книги» (условия № 1), до копейки вниз."
 
@@ -72,6 +72,11 @@ async def prepare(servers: Servers) -> None:
 
 def partner_of(number: int) -> str:
     return f"partner-{number % PARTNERS}"
+
+
+def moment_of(number: int) -> datetime:
+    """Purchases of one member are on different days, so that no limit against fraud is hit."""
+    return WHEN + timedelta(number // MEMBERS % 25)
 
 
 def click_of(number: int) -> UUID:

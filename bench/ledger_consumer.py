@@ -18,6 +18,7 @@ from bench.ledger_base import (
     WHEN,
     click_of,
     make_accounts,
+    moment_of,
     partner_of,
     refs_of,
 )
@@ -49,7 +50,7 @@ def _records(count: int, topic: str) -> list[Record]:
             what="reported",
             click_id=click_of(n * PARTNERS),
             amount=100_000,
-            purchased_at=WHEN,
+            purchased_at=moment_of(n * PARTNERS),
         )
         record = record_of(event)
         made.append(Record(topic, 0, n, record.raw_key, record.payload, record.headers))
@@ -61,11 +62,13 @@ async def consumer_rate(settings: CashbackSettings, count: int, partners: int = 
     topic = PURCHASE_REPORTS.of(partner_of(0))
     subscription = Subscription("bench", topic)
 
+    refs = [refs_of(n, partners) for n in range(count)]
+
     @subscription.bulk_effect(OrderLineReported)
     async def post_entries(session: AsyncSession, deliveries: Sequence[Delivery]) -> None:
         entries = []
         for delivery in deliveries:
-            receivable, pending = refs_of(delivery.record.offset, partners)
+            receivable, pending = refs[delivery.record.offset]
             movements = [(receivable, -5000), (pending, 5000)]
             entries.append(Entry("accrual", f"bench:{delivery.event.key}", WHEN, EXPLAINED, movements))
         await ledger.post(session, *entries)
@@ -82,8 +85,8 @@ async def intake_rate(settings: CashbackSettings, count: int) -> float:
 
     @subscription.bulk_effect(OrderLineReported)
     async def take(session: AsyncSession, deliveries: Sequence[Delivery]) -> None:
-        reports = [report_of(d.event) for d in deliveries if isinstance(d.event, OrderLineReported)]
-        told = await take_reports(session, partner_of(0), reports, "topic", policy, deliveries[0].now)
+        reports = [report_of(partner_of(0), d.event) for d in deliveries if isinstance(d.event, OrderLineReported)]
+        told = await take_reports(session, reports, "topic", policy, deliveries[0].now)
         if refusals := [one.refusal for one in told if one.refusal]:
             raise RuntimeError(f"refused: {refusals[0]}")
 

@@ -17,7 +17,7 @@ from opentelemetry.trace import format_trace_id
 from sqlalchemy.dialects.postgresql import insert
 from uuid_utils.compat import uuid7
 
-from common import parking
+from common import parking, telemetry
 from common.app import build_worker
 from common.db import Database
 from common.parking import Parked, Record
@@ -303,3 +303,18 @@ async def test_one_trace_from_the_request_to_the_last_consumer(
     named = {s.name: format_trace_id(s.context.trace_id) for s in spans.get_finished_spans() if s.context}
     assert named["POST /v1/counters"] == callers
     assert named["apply_creation"] == callers
+
+
+async def test_what_a_broker_gives_again_is_counted_as_that_and_not_as_new(processor: Processor) -> None:
+    def again() -> float:
+        return telemetry.REDELIVERED.labels(CONSUMER, COUNTERS.name)._value.get()  # type: ignore[no-any-return]
+
+    before = again()
+    batch = [record_of(count(uuid7(), 1), offset) for offset in range(5)]
+    await processor.process(batch)
+    assert again() == before
+    await processor.process(batch[2:])
+    assert again() == before + 3
+    # A broker that lost its topics counts from 0 again: other events stand there.
+    await processor.process([record_of(count(uuid7(), 1), offset) for offset in range(5)])
+    assert again() == before + 3

@@ -13,9 +13,9 @@ from common.auth import Principal, Role, second_person
 from common.db import Database
 from common.errors import SecondPersonNeeded
 from common.limits import Bucket
-from common.rounds import Round, run_round
+from common.rounds import Clockwork, Errand, Round, run_round
 from common.settings import Settings
-from common.testing import Client, TestIssuer
+from common.testing import Client, TestIssuer, eventually
 from tests.kernel.toy import service
 
 NOON = datetime(2027, 1, 1, 12, tzinfo=UTC)
@@ -99,3 +99,35 @@ def test_four_eyes_are_of_two_people() -> None:
     second_person(Principal("second", frozenset()), "first")
     with pytest.raises(SecondPersonNeeded):
         second_person(Principal("first", frozenset()), "first")
+
+
+async def test_errands_are_run_again_and_again_outside_of_a_transaction_and_a_failed_one_too(
+    database: Database, settings: Settings
+) -> None:
+    done: list[str] = []
+
+    async def asks(_database: Database, _now: datetime, _settings: Settings) -> None:
+        async with database.sessions() as session:
+            open_ones = await session.scalar(
+                sa.text(
+                    "select count(*) from pg_stat_activity where datname = current_database()"
+                    " and pid <> pg_backend_pid() and state like 'idle in transaction%'"
+                )
+            )
+        done.append(f"{open_ones} open")
+
+    async def fails(_database: Database, _now: datetime, _settings: Settings) -> None:
+        done.append("failed")
+        raise ValueError
+
+    often = timedelta(milliseconds=1)
+    clockwork = Clockwork([], database, settings, [Errand("asks", often, asks), Errand("fails", often, fails)])
+    clockwork.start()
+
+    async def thrice() -> bool:
+        return done.count("0 open") >= 3
+
+    await eventually(thrice)
+    assert clockwork.alive
+    await clockwork.stop()
+    assert done.count("failed") == 1, "it is tried again after a pause"

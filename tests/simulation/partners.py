@@ -52,6 +52,7 @@ class Shop:
     diary: dict[date, list[Message]] = field(default_factory=dict)
     """What is going to be told on which day."""
     unheard: dict[tuple[str, str, str], Message] = field(default_factory=dict)
+    given_up: dict[str, tuple[list[Message], list[tuple[date, Message]]]] = field(default_factory=dict)
     """Told, but no answer says that it was taken."""
 
     @property
@@ -130,9 +131,23 @@ class Shop:
     def give_up(self, order: str) -> None:
         """The union earns nothing on this order: what else becomes of it is the shop's own affair."""
         self.sold[order].earns = False
+        mine = [message for key, message in self.unheard.items() if key[0] == order]
         self.unheard = {key: message for key, message in self.unheard.items() if key[0] != order}
-        for day, messages in self.diary.items():
+        planned = []
+        for day, messages in sorted(self.diary.items()):
+            planned += [(day, message) for message in messages if message["order"] == order]
             self.diary[day] = [message for message in messages if message["order"] != order]
+        self.given_up[order] = mine, planned
+
+    def taken_after_all(self, order: str, day: date) -> None:
+        """A file that was on its way came after the one that was refused, when budget had come back: it earns."""
+        if order not in self.given_up:
+            return
+        mine, planned = self.given_up.pop(order)
+        self.sold[order].earns = True
+        self.unheard |= {self.key_of(message): message for message in mine}
+        for due, message in planned:
+            self.plan(max(due, day + timedelta(1)), order, message)
 
     def file(self) -> tuple[bytes, str, list[Message]]:
         """Tonight's file of all that no answer was heard to, its signature, and what is in it."""

@@ -81,6 +81,8 @@ class Year:
         self.faults.watch(self.database)
         for day in (START + timedelta(n) for n in range(self.days)):
             await self.a_day(day, people)
+            if day.day == 1:
+                print(f"{day}: {self.counts['clicks']} clicks, {self.counts['messages']} messages", flush=True)
         self.faults.armed = False
         day = end
         while await self.under_way():
@@ -206,9 +208,13 @@ class Year:
 
     async def a_day(self, day: date, people: list[Person]) -> None:
         await self.arrive(day)
+        asking = []
         for person in people:
             if person.joins_on <= day and (person.leaves_on is None or day < person.leaves_on):
                 await self.live(person, day)
+                if person.enrolled and self.dice.random() < 0.03:
+                    asking.append(person)
+        await self.pay_out(asking, day)
         for shop in self.shops:
             messages = shop.today(day)
             if shop.way != "file":
@@ -236,8 +242,6 @@ class Year:
             )
             self.counts["clicks"] += 1
             shop.sell(click.click_id, moment + timedelta(minutes=20), self.dice)
-        if self.dice.random() < 0.03:
-            await self.pay_out(person, day)
 
     async def enrol(self, person: Person, day: date) -> None:
         try:
@@ -252,20 +256,29 @@ class Year:
             person.enrolled = True
         self.counts["enrolled"] += person.enrolled
 
-    async def pay_out(self, person: Person, day: date) -> None:
-        async def available(session: Any) -> int:
-            statement = "select balance from account where kind = 'member_available' and owner = :owner"
-            return await session.scalar(sa.text(statement), {"owner": str(person.member_id)}) or 0
-
-        amount = await self.surely(available)
-        if amount < MINIMUM:
-            return
-        # Once, for an answer that was lost is asked for by the kernel's idempotency key, which is not played here.
-        async with self.database.sessions.begin() as session:
+    async def pay_out(self, asking: list[Person], day: date) -> None:
+        """Each asks for all that it has, if that is enough."""
+        statement = sa.text(
+            "select owner, balance from account where kind = 'member_available' and owner = any(:owners)"
+        )
+        owners = [str(person.member_id) for person in asking]
+        async with self.database.sessions() as session:
             armed, self.faults.armed = self.faults.armed, False
-            await payouts.request_payout(session, person.member_id, amount, day, MINIMUM, 365, TAX_FREE, at(day))
-        self.faults.armed = armed
-        self.counts["payouts requested"] += 1
+            found = (await session.execute(statement, {"owners": owners})).all()
+            self.faults.armed = armed
+        balances: dict[str, int] = {row.owner: row.balance for row in found}
+        for person in asking:
+            amount = balances.get(str(person.member_id), 0)
+            if amount < MINIMUM:
+                continue
+            # Once, for an answer that was lost is asked for by the kernel's idempotency key, which is not played here.
+            async with self.database.sessions.begin() as session:
+                armed, self.faults.armed = self.faults.armed, False
+                await payouts.request_payout(
+                    session, person.member_id, amount, day, MINIMUM, 365, TAX_FREE, at(day)
+                )
+            self.faults.armed = armed
+            self.counts["payouts requested"] += 1
 
     # --- the bank ----------------------------------------------------------------------------------------------
 
@@ -328,9 +341,9 @@ class Year:
                     await self.call(shop, message, day)
 
     async def call(self, shop: Shop, message: Message, day: date) -> None:
-        report = Report(**ReportLine.model_validate(message).model_dump())
+        report = Report(shop.code, **ReportLine.model_validate(message).model_dump())
         try:
-            await self.surely(lambda s: purchases.report_purchase(s, shop.code, report, self.policy, at(day, 23)))
+            await self.surely(lambda s: purchases.report_purchase(s, report, self.policy, at(day, 23)))
         except BusinessError as refusal:
             self.refused(shop, message["order"], refusal.code)
         else:
@@ -372,6 +385,8 @@ class Year:
         for message in messages:
             code = refused.get(Shop.key_of(message))
             if code is None:
+                if message["what"] == "reported":
+                    shop.taken_after_all(message["order"], day)
                 shop.heard(message)
             elif is_new:
                 self.refused(shop, message["order"], code)

@@ -18,10 +18,11 @@ from common import migrate
 from common.app import Service
 from common.auth import TokenVerifier
 from common.db import Database
-from common.events import TOPICS
+from common.events import TOPICS, partner_topics
 from common.kafka import kafka_security
 from common.settings import Settings
 from union import output, platform, stack
+from union.events import known_partners
 
 _LEAST_FREE_BYTES = 1 << 30
 
@@ -110,7 +111,8 @@ async def _topics(settings: Settings) -> str | None:
     admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka_bootstrap, **kafka_security(settings))
     await admin.start()
     try:
-        missing = {topic.name for topic in TOPICS} - set(await admin.list_topics())
+        wanted = [*TOPICS, *partner_topics(await known_partners())]
+        missing = {topic.name for topic in wanted} - set(await admin.list_topics())
     finally:
         await admin.close()
     return f"missing: {', '.join(sorted(missing))}" if missing else None

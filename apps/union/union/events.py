@@ -12,6 +12,7 @@ from common import parking
 from common.app import Service
 from common.db import Database
 from common.events import TOPICS, partner_topics, topic_of_partner
+from common.main import registered_partners
 from common.outbox import republish as republish_events
 from common.processing import Processor
 from common.settings import Settings
@@ -55,13 +56,13 @@ def topics(create: Annotated[bool, typer.Option(help="Create those that are miss
 
 
 async def known_partners() -> list[str]:
-    """The codes in the register of partners, which is the cashback service's."""
-
-    async def work(database: Database) -> list[str]:
-        async with database.sessions() as session:
-            return list((await session.scalars(text("select partner from partner order by partner"))).all())
-
-    return await with_database(platform.settings_of(platform.service_named("cashback")), work)
+    """The codes in the services' registers of partners."""
+    return [
+        code
+        for service in platform.SERVICES
+        if service.partners
+        for code in await registered_partners(service, platform.settings_of(service))
+    ]
 
 
 def republish(

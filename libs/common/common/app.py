@@ -35,7 +35,7 @@ from common.idempotency import KernelRoute
 from common.jobs import Job, Workshop
 from common.jobs_api import jobs_router
 from common.relay import Relay
-from common.rounds import Clockwork, Round
+from common.rounds import Clockwork, Errand, Round
 from common.settings import Settings
 from common.streams import Streams
 
@@ -66,6 +66,10 @@ class Service:
     """The kinds of long work that it does when asked."""
     rounds: Sequence[Round] = ()
     """What it does by itself when time passes."""
+    errands: Sequence[Errand] = ()
+    """What it tells others by itself, outside of any transaction."""
+    partners: Callable[[AsyncSession], Awaitable[list[str]]] | None = None
+    """The codes of the partners that it keeps the register of: each has topics of its own."""
     powers: Callable[[Database, Principal], Awaitable[Principal]] | None = None
     """Asked at each request with a token: the bearer with the powers that are left today."""
     large_bodies: Mapping[str, int] = field(default_factory=dict)
@@ -159,7 +163,7 @@ def build_worker(service: Service, settings: Settings, database: Database | None
     relay = Relay(database, settings)
     streams = Streams(service.name, subscriptions, database, settings)
     workshop = Workshop(service.jobs, database, settings)
-    clockwork = Clockwork([*service.rounds, _PURGE], database, settings)
+    clockwork = Clockwork([*service.rounds, _PURGE], database, settings, service.errands)
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:

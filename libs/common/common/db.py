@@ -8,7 +8,7 @@ from typing import Any
 import asyncpg
 import orjson
 from sqlalchemy import event
-from sqlalchemy.exc import DBAPIError, DisconnectionError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError, DisconnectionError, IntegrityError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as NoFreeConnection
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.ext.asyncio import async_sessionmaker as sessionmaker
@@ -118,6 +118,34 @@ async def raw(connection: AsyncConnection) -> "asyncpg.Connection[Any]":
     driver = (await connection.get_raw_connection()).driver_connection
     assert driver is not None
     return driver
+
+
+async def fetch(session: AsyncSession, statement: str, *values: Any) -> "list[asyncpg.Record]":
+    """Run one statement (`$1`, `$2` …) with the driver itself, inside the session's transaction.
+
+    For statements that every request or batch runs: a third of the time of SQLAlchemy's way to the driver. The caller
+    has flushed what the statement is to see, and names its columns: a prepared `select *` dies with the next migration.
+    Errors are SQLAlchemy's, so that they are parked, refused or tried again like any other.
+    """
+    connection = await session.connection()
+    sync = connection.sync_connection
+    assert sync is not None
+    driver: asyncpg.Connection[Any] | None = sync.connection.driver_connection
+    assert driver is not None
+    if not driver.is_in_transaction():
+        # SQLAlchemy begins its transaction with its own first statement.
+        await connection.exec_driver_sql("select 1")
+    for told in sync.dispatch.before_cursor_execute:
+        told(sync, None, statement, values, None, False)
+    try:
+        rows: list[asyncpg.Record] = await driver.fetch(statement, *values)
+    except asyncpg.IntegrityConstraintViolationError as error:
+        raise IntegrityError(statement, None, error, hide_parameters=True) from error
+    except asyncpg.PostgresError as error:
+        raise DBAPIError(statement, None, error, hide_parameters=True) from error
+    except (asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
+        raise InterfaceError(statement, None, error, hide_parameters=True) from error
+    return rows
 
 
 def sqlstate(error: BaseException) -> str | None:

@@ -6,7 +6,8 @@ An answer is kept for replay for some days, so **a POST never answers with perso
 """
 
 import hashlib
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import orjson
@@ -15,9 +16,9 @@ from fastapi import Request, Response
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import Session
 
 from common.auth import Principal
+from common.db import fetch
 from common.errors import IdempotencyConflict, IdempotencyKeyInvalid, IdempotencyKeyRequired
 from common.outbox import write_at_commit
 
@@ -26,19 +27,22 @@ _KEPT_HEADERS = ("content-type", "location", "etag")
 _CLAIMED = "union.idempotency"
 D = TypeVar("D", bound=Callable[..., Any])
 
-# In the driver's own words: each of them runs in every change, and SQLAlchemy's preparation costs more than they do.
-_CLAIM = (
-    "insert into idempotency_key (subject, key, request_hash) values ($1::text, $2::text, $3::bytea)"
-    " on conflict do nothing"
-)
-_FIND = (
-    "select request_hash, status, headers::text, body from idempotency_key"
-    " where subject = $1::text and key = $2::text"
-)
-_STORE = (
-    "update idempotency_key set status = $3::smallint, headers = $4::jsonb, body = $5::bytea"
-    " where subject = $1::text and key = $2::text"
-)
+_CLAIM = """
+    insert into idempotency_key (subject, key, request_hash)
+    select * from unnest($1::text[], $2::text[], $3::bytea[]) order by 1, 2
+    on conflict do nothing returning subject, key
+"""
+_FIND = """
+    select subject, key, request_hash, status, headers, body from idempotency_key
+    where (subject, key) in (select * from unnest($1::text[], $2::text[]))
+"""
+_STORE = """
+    update idempotency_key as claimed set status = u.status, headers = u.headers::jsonb, body = u.body
+    from unnest($1::text[], $2::text[], $3::smallint[], $4::text[], $5::bytea[])
+        as u(subject, key, status, headers, body)
+    where claimed.subject = u.subject and claimed.key = u.key
+"""
+_RELEASE = "delete from idempotency_key where (subject, key) in (select * from unnest($1::text[], $2::text[]))"
 _FORGET = sa.text(
     "delete from idempotency_key where (subject, key) in (select subject, key from idempotency_key"
     " where created_at < now() - make_interval(days => :days) order by created_at limit 10000"
@@ -75,8 +79,17 @@ class Replay(Exception):
         self.response = response
 
 
-async def claim(request: Request, session: AsyncSession, principal: Principal | None) -> None:
-    """Claim the request's key for this transaction. A concurrent twin waits here for the first to end."""
+@dataclass(frozen=True)
+class Claim:
+    """Whose request it is, under which key, and the hash of what it asks."""
+
+    subject: str
+    key: str
+    digest: bytes
+
+
+async def claim_of(request: Request, principal: Principal | None) -> Claim:
+    """What the request has to claim. Raises the refusal of a key that is missing or cannot be one."""
     key = request.headers.get(HEADER)
     if key is None:
         raise IdempotencyKeyRequired
@@ -92,22 +105,63 @@ async def claim(request: Request, session: AsyncSession, principal: Principal | 
         rights = (sorted(principal.roles), principal.organisation_id, principal.member_id, principal.partner)
         digest.update(f"{rights}\n".encode())
     await _digest_body(request, digest)
-    stored = await session.run_sync(_claim, subject, key, digest.digest())
-    if stored is not None:
-        if stored.request_hash != digest.digest():
-            raise IdempotencyConflict
-        replay = Response(stored.body, stored.status, orjson.loads(stored.headers))
-        replay.headers["idempotency-replayed"] = "true"
-        raise Replay(replay)
-    request.scope[_CLAIMED] = (session, subject, key)
+    return Claim(subject, key, digest.digest())
 
 
-def _claim(session: Session, subject: str, key: str, request_hash: bytes) -> Any:
-    """None when the key is ours from now on; else what is stored under it."""
-    connection = session.connection()
-    if connection.exec_driver_sql(_CLAIM, (subject, key, request_hash)).rowcount == 1:
-        return None
-    return connection.exec_driver_sql(_FIND, (subject, key)).one()
+async def claim_all(session: AsyncSession, claims: Sequence[Claim]) -> dict[Claim, Response | IdempotencyConflict]:
+    """Claim keys, no two of them the same, for this transaction; returns the answers of those that are taken.
+
+    A concurrent twin waits here for the first to end.
+    """
+    subjects, keys = [each.subject for each in claims], [each.key for each in claims]
+    rows = await fetch(session, _CLAIM, subjects, keys, [each.digest for each in claims])
+    if len(rows) == len(claims):
+        return {}
+    new = {(row["subject"], row["key"]) for row in rows}
+    stored = {(row["subject"], row["key"]): row for row in await fetch(session, _FIND, subjects, keys)}
+    taken: dict[Claim, Response | IdempotencyConflict] = {}
+    for each in claims:
+        if (each.subject, each.key) in new:
+            continue
+        row = stored[each.subject, each.key]
+        if row["request_hash"] != each.digest:
+            taken[each] = IdempotencyConflict()
+        else:
+            replay = Response(row["body"], row["status"], row["headers"])
+            replay.headers["idempotency-replayed"] = "true"
+            taken[each] = replay
+    return taken
+
+
+def store_all(session: AsyncSession, answers: Sequence[tuple[Claim, Response]]) -> None:
+    """Keep the answers of claimed requests, in the transaction that they tell of."""
+    kept = [
+        (
+            claim.subject,
+            claim.key,
+            response.status_code,
+            orjson.dumps({n: response.headers[n] for n in _KEPT_HEADERS if n in response.headers}).decode(),
+            bytes(response.body),
+        )
+        for claim, response in answers
+    ]
+    write_at_commit(session, _STORE, tuple(map(list, zip(*kept, strict=True))))
+
+
+async def release(session: AsyncSession, claims: Sequence[Claim]) -> None:
+    """Of requests that were refused while others of this transaction are answered: they may be sent again."""
+    await fetch(session, _RELEASE, [each.subject for each in claims], [each.key for each in claims])
+
+
+async def claim(request: Request, session: AsyncSession, principal: Principal | None) -> None:
+    """Claim the request's key for this transaction. A concurrent twin waits here for the first to end."""
+    wanted = await claim_of(request, principal)
+    taken = (await claim_all(session, [wanted])).get(wanted)
+    if isinstance(taken, IdempotencyConflict):
+        raise taken
+    if taken is not None:
+        raise Replay(taken)
+    request.scope[_CLAIMED] = (session, wanted)
 
 
 async def _digest_body(request: Request, digest: Any) -> None:
@@ -153,10 +207,8 @@ class KernelRoute(APIRoute):
             # Function-scoped dependencies are still open here: the session has not committed yet.
             claimed = request.scope.get(_CLAIMED)
             if claimed is not None:
-                session, subject, key = claimed
-                kept = {name: response.headers[name] for name in _KEPT_HEADERS if name in response.headers}
-                answer = (subject, key, response.status_code, orjson.dumps(kept).decode(), bytes(response.body))
-                write_at_commit(session, _STORE, answer)
+                session, wanted = claimed
+                store_all(session, [(wanted, response)])
             return response
 
         return handler

@@ -4,20 +4,18 @@ from collections.abc import Sequence
 from operator import attrgetter
 from uuid import UUID
 
-import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from common.db import fetch
+
 # One row comes back: nearly always all are new, and to name each would cost as much as to write it.
-_CLAIM = sa.text(
-    """
+_CLAIM = """
     with claimed as (
-      insert into inbox (consumer, event_id) select :consumer, unnest(cast(:ids as uuid[]))
-      on conflict do nothing returning event_id
+        insert into inbox (consumer, event_id) select $1, unnest($2::uuid[]) on conflict do nothing returning event_id
     )
-    select case when count(*) < cardinality(cast(:ids as uuid[])) then coalesce(array_agg(event_id), '{}') end
+    select case when count(*) < cardinality($2::uuid[]) then array_agg(event_id) end as some, count(*) as number
     from claimed
-    """
-)
+"""
 _INTEGER = attrgetter("int")
 
 
@@ -28,5 +26,5 @@ async def claim(session: AsyncSession, consumer: str, event_ids: Sequence[UUID])
     """
     # Sorted, so that two workers with overlapping batches wait instead of deadlocking.
     ids = sorted(set(event_ids), key=_INTEGER)
-    claimed = await session.scalar(_CLAIM, {"consumer": consumer, "ids": ids})
-    return set(ids) if claimed is None else set(claimed)
+    [claimed] = await fetch(session, _CLAIM, consumer, ids)
+    return set(ids) if claimed["number"] == len(ids) else set(claimed["some"] or ())

@@ -9,14 +9,34 @@ import sys
 from collections.abc import Sequence
 
 import uvicorn
+from sqlalchemy.exc import ProgrammingError
 
 from common import telemetry
 from common.app import Service, build_api, build_worker
-from common.events import TOPICS
+from common.db import Database, sqlstate
+from common.events import TOPICS, partner_topics
 from common.settings import Settings
 from common.topics import provision
 
+_NO_SUCH_TABLE = "42P01"
+
 COMMANDS = ("api", "worker", "migrate", "topics")
+
+
+async def registered_partners(service: Service, settings: Settings) -> list[str]:
+    """The codes in the service's register of partners; none before its first migration."""
+    if service.partners is None:
+        return []
+    database = Database.connect(settings)
+    try:
+        async with database.sessions() as session:
+            return await service.partners(session)
+    except ProgrammingError as error:
+        if sqlstate(error) != _NO_SUCH_TABLE:
+            raise
+        return []
+    finally:
+        await database.close()
 
 
 def run(service: Service, arguments: Sequence[str] | None = None) -> None:
@@ -33,8 +53,10 @@ def run(service: Service, arguments: Sequence[str] | None = None) -> None:
 
         migrate.upgrade(service, settings.database_url.get_secret_value())
     elif command == "topics":
-        # Its partners' topics too: only its settings know which.
-        of_partners = [s.topic for s in service.subscriptions(settings) if s.topic.template]
+        # Its partners' topics too, those in its register and those that only its settings name.
+        named = {s.topic for s in service.subscriptions(settings) if s.topic.template}
+        registered = set(partner_topics(asyncio.run(registered_partners(service, settings))))
+        of_partners = sorted(named | registered, key=lambda topic: topic.name)
         asyncio.run(provision(settings, [*TOPICS, *of_partners]))
     else:
         telemetry.configure(settings, service.name, f"{service.name}-{command}-{os.getpid()}")

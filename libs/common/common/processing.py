@@ -3,9 +3,10 @@
 import asyncio
 import random
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -20,6 +21,10 @@ from common.parking import Record
 _BEHIND_THE_RELEASE = frozenset({"42P01", "42703", "42883", "42501"})
 
 
+_REMEMBERED = 2000
+"""Records: what comes again after a rebalance is what was not acknowledged, a few batches at most."""
+
+
 class Processor:
     """Processes batches of one subscription against one database."""
 
@@ -27,6 +32,8 @@ class Processor:
         self.subscription = subscription
         self._database = database
         self._failures = 0
+        self._taken: deque[tuple[int, int, UUID]] = deque(maxlen=_REMEMBERED)
+        """Where the last records stood, and what they were: a broker that lost its topics counts from 0 again."""
 
     async def process(self, records: Sequence[Record]) -> None:
         """Apply a batch and commit. Raises only when the infrastructure is at fault, after a pause."""
@@ -58,6 +65,10 @@ class Processor:
             latency.observe(max(0.0, done - delivery.envelope.time.timestamp()))
         for event_type, count in Counter(delivery.envelope.type for delivery in batch.done).items():
             telemetry.CONSUMED.labels(sub.consumer, sub.topic.name, event_type).inc(count)
+        before = set(self._taken)
+        places = [(d.record.partition, d.record.offset, d.envelope.id) for d in batch.done]
+        telemetry.REDELIVERED.labels(sub.consumer, sub.topic.name).inc(sum(place in before for place in places))
+        self._taken.extend(places)
         for name, count in batch.duplicates.items():
             telemetry.DUPLICATE.labels(sub.consumer, name).inc(count)
         if batch.unknown:

@@ -136,9 +136,10 @@ class Relay:
                 for _, topic, key, payload, headers in rows
             ]
             await asyncio.gather(*acknowledgements)
+            # Now, not after the commit: what is sent and cannot be moved goes out again, and is counted again.
+            for topic, count in Counter(row.topic for row in rows).items():
+                telemetry.OUTBOX_PUBLISHED.labels(topic).inc(count)
             await connection.execute(_MOVE, {"ids": [row.id for row in rows]})
-        for topic, count in Counter(row.topic for row in rows).items():
-            telemetry.OUTBOX_PUBLISHED.labels(topic).inc(count)
         return len(rows)
 
     async def _make_topics(self, names: set[str]) -> None:

@@ -39,6 +39,24 @@ class Round:
     run: Callable[[AsyncSession, datetime, Any], Awaitable[None]]
 
 
+@dataclass(frozen=True)
+class Errand:
+    """`run(database, now, settings)` is called again and again, `every` after it last ended, by every worker at once.
+
+    For what talks to somebody else: it opens short transactions of its own, holds none while it waits for an answer,
+    and shares the work out by leases in its rows.
+    """
+
+    name: str
+    every: timedelta
+    run: Callable[[Database, datetime, Any], Awaitable[None]]
+
+
+async def run_errand(database: Database, settings: Settings, errand: Errand, now: datetime) -> None:
+    await errand.run(database, now, settings)
+    telemetry.ROUND_SUCCESS.labels(errand.name).set(time.time())
+
+
 async def run_round(database: Database, settings: Settings, a_round: Round, now: datetime) -> bool:
     """Run it if it is due and nobody else is at it; tells whether it ran."""
     async with database.sessions.begin() as session:
@@ -56,17 +74,17 @@ async def run_round(database: Database, settings: Settings, a_round: Round, now:
 
 @dataclass
 class Clockwork:
-    """Looks after the rounds of one worker, each in a task of its own: a long one does not hold up the others."""
+    """Looks after what one worker does by itself, each in a task of its own: a long one does not hold up the others."""
 
     rounds: Sequence[Round]
     database: Database
     settings: Settings
+    errands: Sequence[Errand] = ()
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
     def start(self) -> None:
-        self._tasks = [
-            asyncio.create_task(self._look_after(a_round), name=f"round {a_round.name}") for a_round in self.rounds
-        ]
+        everything: list[Round | Errand] = [*self.rounds, *self.errands]
+        self._tasks = [asyncio.create_task(self._look_after(one), name=f"round {one.name}") for one in everything]
 
     async def stop(self) -> None:
         """A round under way is rolled back; another worker, or the next start, does it again."""
@@ -78,11 +96,15 @@ class Clockwork:
     def alive(self) -> bool:
         return bool(self._tasks) and not any(task.done() for task in self._tasks)
 
-    async def _look_after(self, a_round: Round) -> None:
+    async def _look_after(self, a_round: Round | Errand) -> None:
         while True:
             pause = min(a_round.every.total_seconds(), _AFTER_FAILURE)
             try:
-                await run_round(self.database, self.settings, a_round, datetime.now(UTC))
+                now = datetime.now(UTC)
+                if isinstance(a_round, Errand):
+                    await run_errand(self.database, self.settings, a_round, now)
+                else:
+                    await run_round(self.database, self.settings, a_round, now)
             except Exception as error:
                 pause = _AFTER_FAILURE
                 telemetry.ROUND_FAILURES.labels(a_round.name).inc()

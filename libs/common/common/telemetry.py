@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 import structlog
-from opentelemetry import trace
+from opentelemetry import propagate, trace
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
@@ -31,10 +31,18 @@ CONSUMED = Counter("events_consumed", "Events taken and committed", ["consumer",
 PARKED = Counter("events_parked", "Records set aside with a reason", ["consumer", "topic", "code"])
 PARKED_NOW = Gauge("events_parked_records", "Records that are set aside now", ["consumer"])
 DUPLICATE = Counter("events_duplicate", "Effects asked for again and not repeated", ["consumer", "effect"])
+REDELIVERED = Counter(
+    "events_redelivered",
+    "Events taken and committed once more, as a broker may deliver them; they are among events_consumed too",
+    ["consumer", "topic"],
+)
 UNKNOWN = Counter("events_unknown_type", "Events of a type this service does not use", ["consumer", "topic"])
 LAG = Gauge("consumer_lag_messages", "Records not yet read", ["consumer", "topic", "partition"])
 PROGRESS = Gauge("consumer_last_progress_timestamp_seconds", "When a batch last ended well", ["consumer", "topic"])
 LIMITED = Counter("http_requests_limited", "Requests refused because the caller asked too often", ["limit"])
+TOGETHER = Histogram(
+    "requests_answered_together", "Requests that one transaction answered", buckets=(1, 2, 4, 8, 16, 32, 64, 100)
+)
 JOBS_ENDED = Counter("jobs_ended", "Jobs that came to an end", ["kind", "state"])
 JOBS_WAITING = Gauge("jobs_waiting", "Jobs that are queued or under way")
 ROUND_FAILURES = Counter("round_failures", "Rounds that failed and will be tried again", ["round"])
@@ -92,6 +100,13 @@ def shutdown() -> None:
     provider = trace.get_tracer_provider()
     if isinstance(provider, TracerProvider):
         provider.shutdown()
+
+
+def traceparent() -> str | None:
+    """The present span's, to be kept with what is done for it later or elsewhere."""
+    headers: dict[str, str] = {}
+    propagate.inject(headers)
+    return headers.get("traceparent")
 
 
 def log() -> Any:

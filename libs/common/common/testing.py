@@ -38,7 +38,7 @@ from common.events.base import Event
 from common.jobs import Workshop
 from common.parking import Record
 from common.processing import Processor
-from common.rounds import run_round
+from common.rounds import run_errand, run_round
 from common.settings import Settings
 
 if importlib.util.find_spec("sniffio") is None:
@@ -297,11 +297,13 @@ def work(service: Service, settings: Settings, database: Database) -> Callable[[
 
 @pytest.fixture
 def pass_time(service: Service, settings: Settings, database: Database) -> Callable[[datetime], Awaitable[None]]:
-    """`await pass_time(now)`: the rounds of the service that are due at `now`, in their order."""
+    """`await pass_time(now)`: the rounds of the service that are due at `now`, in their order, then its errands."""
 
     async def run(now: datetime) -> None:
         for a_round in service.rounds:
             await run_round(database, settings, a_round, now)
+        for errand in service.errands:
+            await run_errand(database, settings, errand, now)
 
     return run
 

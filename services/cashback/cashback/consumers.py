@@ -77,19 +77,19 @@ def _of_partner(partner: str, policy: Policy) -> Subscription:
 
     @reports.bulk_effect(OrderLineReported)
     async def take_reports_of_partner(session: AsyncSession, deliveries: Sequence[Delivery]) -> None:
-        told = [
-            report_of(delivery.event) for delivery in deliveries if isinstance(delivery.event, OrderLineReported)
+        reports = [
+            report_of(partner, delivery.event, delivery.envelope.traceparent)
+            for delivery in deliveries
+            if isinstance(delivery.event, OrderLineReported)
         ]
         now = deliveries[0].now
         # A refusal is the partner's to read, not a failure of ours: the record is not parked for it.
-        files.keep_refusals(
-            session, partner, "topic", await take_reports(session, partner, told, "topic", policy, now), now
-        )
+        files.keep_refusals(session, "topic", await take_reports(session, reports, "topic", policy, now), now)
 
     return reports
 
 
-def report_of(event: OrderLineReported) -> Report:
+def report_of(partner: str, event: OrderLineReported, traceparent: str | None = None) -> Report:
     """Raises Unreadable when a value is out of bounds: such a record is parked."""
     try:
         line = ReportLine.model_validate(
@@ -102,4 +102,4 @@ def report_of(event: OrderLineReported) -> Report:
     except ValidationError as error:
         wrong = ", ".join(str(item["loc"][0]) for item in error.errors(include_input=False) if item["loc"])
         raise Unreadable(f"out of bounds: {wrong}") from None
-    return Report(**line.model_dump())
+    return Report(partner, **line.model_dump(), traceparent=traceparent)

@@ -8,15 +8,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from functools import cached_property
+from functools import lru_cache
 from typing import Any
 from uuid import UUID, uuid5
 
-import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 from uuid_utils.compat import uuid7
 
 from cashback.errors import AlreadyPosted
+from common.db import fetch
 
 RUB = "RUB"
 """The currency of everything that this service posts; entries balance in each currency by itself."""
@@ -50,6 +50,12 @@ _ALLOWS_NEGATIVE = {Kind.PARTNER_RECEIVABLE, Kind.MEMBER_CLAWBACK, Kind.BANK, Ki
 _FORBIDS_POSITIVE = {Kind.MEMBER_CLAWBACK, Kind.CAMPAIGN_ALLOCATION}
 
 
+@lru_cache(maxsize=10_000)
+def _account_id(kind: Kind, owner: str, currency: str) -> UUID:
+    suffix = "" if currency == RUB else f":{currency}"
+    return uuid5(_NAMESPACE, f"{kind}:{owner}{suffix}")
+
+
 @dataclass(frozen=True)
 class Ref:
     """An account by its meaning. Its id follows from it, so no look-up is needed to post."""
@@ -58,10 +64,9 @@ class Ref:
     owner: str = ""
     currency: str = RUB
 
-    @cached_property
+    @property
     def account_id(self) -> UUID:
-        suffix = "" if self.currency == RUB else f":{self.currency}"
-        return uuid5(_NAMESPACE, f"{self.kind}:{self.owner}{suffix}")
+        return _account_id(self.kind, self.owner, self.currency)
 
 
 @dataclass(frozen=True)
@@ -78,66 +83,34 @@ class Entry:
     """Given by who needs it before the entry is posted."""
 
 
-_ENSURE = sa.text(
-    """
+_ENSURE = """
     insert into account (account_id, kind, owner, balance, allow_negative, allow_positive, currency)
-    select i, k, o, 0, n, p, c from unnest(:ids, :kinds, :owners, :negative, :positive, :currencies)
-        as u(i, k, o, n, p, c)
+    select i, k, o, 0, n, p, c
+    from unnest($1::uuid[], $2::text[], $3::text[], $4::bool[], $5::bool[], $6::text[]) as u(i, k, o, n, p, c)
     order by i on conflict (account_id) do nothing
-    """
-).bindparams(
-    sa.bindparam("ids", type_=sa.ARRAY(sa.Uuid)),
-    sa.bindparam("kinds", type_=sa.ARRAY(sa.Text)),
-    sa.bindparam("owners", type_=sa.ARRAY(sa.Text)),
-    sa.bindparam("negative", type_=sa.ARRAY(sa.Boolean)),
-    sa.bindparam("positive", type_=sa.ARRAY(sa.Boolean)),
-    sa.bindparam("currencies", type_=sa.ARRAY(sa.Text)),
-)
-
-_KNOWN = sa.text("select account_id from account where account_id = any(:ids)").bindparams(
-    sa.bindparam("ids", type_=sa.ARRAY(sa.Uuid))
-)
-
-_LOCK = sa.text(
-    "select account_id, balance from account where account_id = any(:ids) order by account_id for update"
-).bindparams(sa.bindparam("ids", type_=sa.ARRAY(sa.Uuid)))
+"""
+_KNOWN = "select account_id from account where account_id = any($1::uuid[])"
+_LOCK = "select account_id, balance from account where account_id = any($1::uuid[]) order by account_id for update"
 
 # One statement for the entries, their lines and the balances: they cannot part. What is taken already posts nothing.
-_POST = sa.text(
-    """
+_POST = """
     with entered as (
         insert into journal_entry (entry_id, kind, reference, reversal_of, occurred_at, explained, lines)
-        select * from unnest(:ids, :kinds, :references, :reversals, :moments, :explained, :counts)
+        select * from unnest($1::uuid[], $2::text[], $3::text[], $4::uuid[], $5::timestamptz[], $6::text[],
+                             $7::smallint[])
         on conflict (reference) do nothing returning entry_id
     ), posted as (
         insert into posting (entry_id, line, account_id, amount, currency)
-        select e, l, a, m, c from unnest(:entries, :lines, :accounts, :amounts, :currencies) as u(e, l, a, m, c)
+        select e, l, a, m, c
+        from unnest($8::uuid[], $9::smallint[], $10::uuid[], $11::bigint[], $12::text[]) as u(e, l, a, m, c)
         where e in (select entry_id from entered) returning account_id, amount
     ), changed as (
         update account set balance = account.balance + change.total
         from (select account_id, cast(sum(amount) as bigint) as total from posted group by account_id) as change
         where account.account_id = change.account_id
     )
-    select count(*) from entered
-    """
-).bindparams(
-    sa.bindparam("ids", type_=sa.ARRAY(sa.Uuid)),
-    sa.bindparam("kinds", type_=sa.ARRAY(sa.Text)),
-    sa.bindparam("references", type_=sa.ARRAY(sa.Text)),
-    sa.bindparam("reversals", type_=sa.ARRAY(sa.Uuid)),
-    sa.bindparam("moments", type_=sa.ARRAY(sa.DateTime(timezone=True))),
-    sa.bindparam("explained", type_=sa.ARRAY(sa.Text)),
-    sa.bindparam("counts", type_=sa.ARRAY(sa.SmallInteger)),
-    sa.bindparam("entries", type_=sa.ARRAY(sa.Uuid)),
-    sa.bindparam("lines", type_=sa.ARRAY(sa.SmallInteger)),
-    sa.bindparam("accounts", type_=sa.ARRAY(sa.Uuid)),
-    sa.bindparam("amounts", type_=sa.ARRAY(sa.BigInteger)),
-    sa.bindparam("currencies", type_=sa.ARRAY(sa.Text)),
-)
-
-
-_ENTRY_COLUMNS = ("ids", "kinds", "references", "reversals", "moments", "explained", "counts")
-_LINE_COLUMNS = ("entries", "lines", "accounts", "amounts", "currencies")
+    select count(*) as entered from entered
+"""
 
 
 async def hold(session: AsyncSession, refs: Iterable[Ref]) -> dict[Ref, int]:
@@ -150,25 +123,21 @@ async def hold(session: AsyncSession, refs: Iterable[Ref]) -> dict[Ref, int]:
     if not by_id:
         return {}
     ids = sorted(by_id)
-    # On the connection: the session's own execute would look for entities in a plain statement.
-    connection = await session.connection()
-    known = set((await connection.execute(_KNOWN, {"ids": ids})).scalars())
+    known = {row["account_id"] for row in await fetch(session, _KNOWN, ids)}
     if len(known) < len(ids):
         # Before any lock is held: who makes an account waits for nobody who waits for them.
         new = [by_id[account_id] for account_id in ids if account_id not in known]
-        await connection.execute(
+        await fetch(
+            session,
             _ENSURE,
-            {
-                "ids": [ref.account_id for ref in new],
-                "kinds": [ref.kind.value for ref in new],
-                "owners": [ref.owner for ref in new],
-                "negative": [ref.kind in _ALLOWS_NEGATIVE for ref in new],
-                "positive": [ref.kind not in _FORBIDS_POSITIVE for ref in new],
-                "currencies": [ref.currency for ref in new],
-            },
+            [ref.account_id for ref in new],
+            [ref.kind.value for ref in new],
+            [ref.owner for ref in new],
+            [ref.kind in _ALLOWS_NEGATIVE for ref in new],
+            [ref.kind not in _FORBIDS_POSITIVE for ref in new],
+            [ref.currency for ref in new],
         )
-    rows = await connection.execute(_LOCK, {"ids": ids})
-    return {by_id[row.account_id]: row.balance for row in rows}
+    return {by_id[row["account_id"]]: row["balance"] for row in await fetch(session, _LOCK, ids)}
 
 
 async def post(session: AsyncSession, *entries: Entry, held: bool = False) -> list[UUID | None]:
@@ -183,34 +152,24 @@ async def post(session: AsyncSession, *entries: Entry, held: bool = False) -> li
     lines: list[tuple[Any, ...]] = []
     refs: set[Ref] = set()
     for entry in entries:
-        movements = [movement for movement in entry.movements if movement[1]]
-        if not movements:
+        entry_id, number = entry.entry_id or uuid7(), 0
+        for ref, amount in entry.movements:
+            if amount:
+                number += 1
+                lines.append((entry_id, number, ref.account_id, amount, ref.currency))
+                refs.add(ref)
+        if not number:
             ids.append(None)
             continue
-        entry_id = entry.entry_id or uuid7()
         ids.append(entry_id)
-        entered.append(
-            (
-                entry_id,
-                entry.kind,
-                entry.reference,
-                entry.reversal_of,
-                entry.occurred_at,
-                entry.explained,
-                len(movements),
-            )
-        )
-        for number, (ref, amount) in enumerate(movements, 1):
-            lines.append((entry_id, number, ref.account_id, amount, ref.currency))
-            refs.add(ref)
+        said = (entry.kind, entry.reference, entry.reversal_of, entry.occurred_at, entry.explained)
+        entered.append((entry_id, *said, number))
     if not refs:
         return ids
     await session.flush()
     if not held:
         await hold(session, refs)
-    connection = await session.connection()
     columns = map(list, (*zip(*entered, strict=True), *zip(*lines, strict=True)))
-    values = dict(zip((*_ENTRY_COLUMNS, *_LINE_COLUMNS), columns, strict=True))
-    if (await connection.execute(_POST, values)).scalar_one() < len(entered):
+    if (await fetch(session, _POST, *columns))[0]["entered"] < len(entered):
         raise AlreadyPosted
     return ids

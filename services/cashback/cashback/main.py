@@ -4,8 +4,10 @@ from pathlib import Path
 
 from fastapi import FastAPI
 
-from cashback import api, consumers, keys, models, rounds
+from cashback import api, consumers, keys, models, queries, rounds
+from cashback.api import purchases
 from cashback.config import CashbackSettings
+from cashback.policy import policy_of
 from common.app import Service
 from common.main import run
 from common.persons import Persons
@@ -13,6 +15,7 @@ from common.persons import Persons
 
 def prepare(app: FastAPI, settings: CashbackSettings) -> None:
     keys.prepare(app, settings)
+    purchases.prepare(app, policy_of(settings))
     app.state.persons = Persons.at(settings.registry_url)
 
 
@@ -25,7 +28,9 @@ service = Service(
     metadata=models.Table.metadata,
     migrations=Path(__file__).parent.parent / "migrations",
     prepare=prepare,
+    partners=queries.partner_codes,
     rounds=rounds.ROUNDS,
+    errands=rounds.ERRANDS,
 )
 
 if __name__ == "__main__":

@@ -10,7 +10,8 @@ from cashback import chain, keys, sending
 from cashback.commands import expiry, participation, payouts
 from cashback.config import CashbackSettings
 from cashback.models import RefusedReport
-from common.rounds import Round
+from common.db import Database
+from common.rounds import Errand, Round
 
 
 async def chain_entries(session: AsyncSession, _now: datetime, _settings: CashbackSettings) -> None:
@@ -52,11 +53,10 @@ async def ask_after_payouts(session: AsyncSession, now: datetime, settings: Cash
         pass
 
 
-async def send_webhooks(session: AsyncSession, now: datetime, settings: CashbackSettings) -> None:
-    """One batch each second: the attempts of a round commit together."""
+async def send_webhooks(database: Database, now: datetime, settings: CashbackSettings) -> None:
     key = keys.pairwise_key(settings.pairwise_key_file)
     after = timedelta(settings.webhook_disable_days)
-    await sending.send_due(session, now, key, after, settings.webhook_local_targets)
+    await sending.Sender(database, key, after, settings.webhook_local_targets, now).send_due()
 
 
 async def forget_webhook_deliveries(session: AsyncSession, now: datetime, settings: CashbackSettings) -> None:
@@ -69,7 +69,8 @@ ROUNDS = (
     Round("pass_on_inheritances", timedelta(minutes=10), pass_on_inheritances),
     Round("ask_after_payouts", timedelta(hours=1), ask_after_payouts),
     Round("expire_cashback", timedelta(days=1), expire_cashback),
-    Round("send_webhooks", timedelta(seconds=1), send_webhooks),
     Round("forget_webhook_deliveries", timedelta(days=1), forget_webhook_deliveries),
     Round("forget_refused_reports", timedelta(days=1), forget_refused_reports),
 )
+
+ERRANDS = (Errand("send_webhooks", timedelta(seconds=1), send_webhooks),)

@@ -1,5 +1,8 @@
 """Sending to partners' addresses by the Standard Webhooks scheme: signed, retried, never into our own network.
 
+A message is leased in a short transaction, sent outside of any, and what came of it is noted in another. Who dies in
+between leaves it to whoever comes when the lease is over: it is sent at least once, always under the same id.
+
 https://www.standardwebhooks.com: `webhook-id` is the same at every attempt, `webhook-timestamp` is that of the
 attempt, `webhook-signature` is `v1,` and base64 of HMAC-SHA256 over `id.timestamp.body`; a body is taken by a 2xx.
 """
@@ -12,10 +15,12 @@ import ipaddress
 import random
 import socket
 import time
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from urllib.parse import urlsplit
+from uuid import UUID
 
 import httpx
 import sqlalchemy as sa
@@ -25,6 +30,7 @@ from sqlmodel import col
 from cashback import errors, keys
 from cashback.models import Webhook, WebhookAttempt, WebhookDelivery
 from common import telemetry
+from common.db import Database, fetch
 
 BACK_OFF = tuple(
     timedelta(seconds=seconds) for seconds in (5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400)
@@ -34,22 +40,32 @@ BACK_OFF = tuple(
 OLD_SECRET = timedelta(days=1)
 _TIMEOUT = httpx.Timeout(10.0)
 _AT_ONCE = 20
-_BATCH = 200
-_OF_ONE = 20
-"""Messages for one address in a batch: a slow one does not keep the others waiting."""
+"""Messages that one worker has under way."""
+_OF_ONE = 5
+"""Of them for one address: a slow one does not keep the others waiting."""
+_LONGEST = 15.0
+"""Seconds that one attempt may take, the name's look-up included."""
+_LEASE = timedelta(seconds=60)
+_CLAIMING = 60.0
+"""Seconds after which a worker begins nothing new before it has told that it is alive."""
 
-_DUE = sa.text(
-    """
-    select d.delivery_id from webhook_delivery d
-    join (
-        select delivery_id, row_number() over (partition by webhook_id order by due_at, delivery_id) as place
-        from webhook_delivery join webhook using (webhook_id)
-        where state = 'waiting' and due_at <= :now and status = 'enabled' and secret_number > 0
-    ) due using (delivery_id)
-    where due.place <= :of_one order by due.place, d.due_at, d.delivery_id limit :batch
-    for update of d skip locked
-    """
-)
+# Leased by its own next time: an attempt that is never noted comes again then. `attempts` tells whose lease it is.
+_LEASE_DUE = """
+    update webhook_delivery set attempts = attempts + 1, due_at = $2
+    where delivery_id in (
+        select d.delivery_id from webhook_delivery d
+        join (
+            select delivery_id, row_number() over (partition by webhook_id order by due_at, delivery_id) as place
+            from webhook_delivery join webhook using (webhook_id)
+            where state = 'waiting' and due_at <= $1 and status = 'enabled' and secret_number > 0
+                and webhook_id <> all($4::uuid[])
+        ) due using (delivery_id)
+        where due.place <= $5 and d.state = 'waiting' and d.due_at <= $1
+        order by due.place, d.due_at, d.delivery_id limit $3
+        for update of d skip locked
+    )
+    returning delivery_id
+"""
 
 
 @dataclass(frozen=True)
@@ -100,42 +116,69 @@ def _is_public(address: str) -> bool:
     return ip.is_global and not ip.is_multicast and (inner is None or inner.is_global)
 
 
-async def send_due(session: AsyncSession, now: datetime, key: bytes, disable_after: timedelta, local: bool) -> int:
-    """Try what is due, some addresses at once; returns how many were tried.
+@dataclass
+class Sender:
+    """Sends what is due from one worker; others may do it at the same time."""
 
-    The attempts are written in the caller's transaction: after a crash a message may come again, under the same id.
-    """
-    ids = list((await session.execute(_DUE, {"now": now, "of_one": _OF_ONE, "batch": _BATCH})).scalars())
-    if not ids:
-        return 0
-    # Locked above; in the order of the look-up.
-    rows = await session.execute(
-        sa.select(WebhookDelivery, Webhook)
-        .join(Webhook, col(Webhook.webhook_id) == col(WebhookDelivery.webhook_id))
-        .where(col(WebhookDelivery.delivery_id).in_(ids))
-    )
-    due = [(row[0], row[1]) for row in rows]
-    gate = asyncio.Semaphore(_AT_ONCE)
-    limits = httpx.Limits(max_connections=_AT_ONCE)
-    async with httpx.AsyncClient(
-        timeout=_TIMEOUT, limits=limits, follow_redirects=False, trust_env=False
-    ) as client:
+    database: Database
+    key: bytes
+    disable_after: timedelta
+    local: bool
+    begun_at: datetime
+    """What the clock shows when it begins."""
+    _ticking: float = field(default_factory=time.monotonic)
+    _under_way: Counter[UUID] = field(default_factory=Counter)
 
-        async def one(delivery: WebhookDelivery, webhook: Webhook) -> Outcome:
-            async with gate:
-                return await _send(client, delivery, webhook, secrets_of(webhook, key, now), local)
+    @property
+    def now(self) -> datetime:
+        return self.begun_at + timedelta(seconds=time.monotonic() - self._ticking)
 
-        outcomes = await asyncio.gather(*(one(delivery, webhook) for delivery, webhook in due))
-    locked = await session.scalars(
-        sa.select(Webhook)
-        .where(col(Webhook.webhook_id).in_({webhook.webhook_id for _, webhook in due}))
-        .order_by(col(Webhook.webhook_id))
-        .with_for_update(key_share=True)
-    )
-    webhooks = {webhook.webhook_id: webhook for webhook in locked}
-    for (delivery, _), outcome in zip(due, outcomes, strict=True):
-        _note(session, delivery, webhooks[delivery.webhook_id], outcome, now, disable_after)
-    return len(due)
+    async def send_due(self) -> int:
+        """Try what is due, and what becomes due meanwhile; returns how many attempts there were."""
+        attempts, tasks = 0, set[asyncio.Task[None]]()
+        limits = httpx.Limits(max_connections=_AT_ONCE)
+        async with httpx.AsyncClient(
+            timeout=_TIMEOUT, limits=limits, follow_redirects=False, trust_env=False
+        ) as client:
+            try:
+                while True:
+                    if len(tasks) < _AT_ONCE and time.monotonic() - self._ticking < _CLAIMING:
+                        for delivery, webhook in await self._lease(_AT_ONCE - len(tasks)):
+                            self._under_way[webhook.webhook_id] += 1
+                            tasks.add(asyncio.create_task(self._try(client, delivery, webhook)))
+                    if not tasks:
+                        return attempts
+                    done, tasks = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+                    attempts += len(done)
+                    for task in done:
+                        task.result()
+            finally:
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _lease(self, most: int) -> list[tuple[WebhookDelivery, Webhook]]:
+        now = self.now
+        busy = [webhook_id for webhook_id, count in self._under_way.items() if count >= _OF_ONE]
+        async with self.database.sessions.begin() as session:
+            rows = await fetch(session, _LEASE_DUE, now, now + _LEASE, most, busy, _OF_ONE)
+            if not rows:
+                return []
+            leased = await session.execute(
+                sa.select(WebhookDelivery, Webhook)
+                .join(Webhook, col(Webhook.webhook_id) == col(WebhookDelivery.webhook_id))
+                .where(col(WebhookDelivery.delivery_id).in_([row["delivery_id"] for row in rows]))
+            )
+            return [(row[0], row[1]) for row in leased]
+
+    async def _try(self, client: httpx.AsyncClient, delivery: WebhookDelivery, webhook: Webhook) -> None:
+        try:
+            now = self.now
+            outcome = await _send(client, delivery, webhook, secrets_of(webhook, self.key, now), self.local)
+            async with self.database.sessions.begin() as session:
+                await _note(session, delivery, outcome, now, self.disable_after)
+        finally:
+            self._under_way[webhook.webhook_id] -= 1
 
 
 def secrets_of(webhook: Webhook, key: bytes, now: datetime) -> list[bytes]:
@@ -153,7 +196,7 @@ async def _send(
     begun = time.perf_counter()
     status, error = None, None
     try:
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(_LONGEST):
             url = httpx.URL(webhook.url)
             address = await allowed_address(webhook.url, local)
             timestamp, message_id = int(time.time()), str(delivery.delivery_id)
@@ -185,19 +228,18 @@ async def _send(
     return Outcome(status, error, int((time.perf_counter() - begun) * 1000))
 
 
-def _note(
-    session: AsyncSession,
-    delivery: WebhookDelivery,
-    webhook: Webhook,
-    outcome: Outcome,
-    now: datetime,
-    disable_after: timedelta,
+async def _note(
+    session: AsyncSession, tried: WebhookDelivery, outcome: Outcome, now: datetime, disable_after: timedelta
 ) -> None:
-    delivery.attempts += 1
+    """Write down what came of an attempt, and when the next one is."""
+    delivery = await session.get(WebhookDelivery, tried.delivery_id, with_for_update=True)
+    webhook = await session.get(Webhook, tried.webhook_id, with_for_update={"key_share": True})
+    if delivery is None or webhook is None:
+        return  # Deleted by the partner while it was under way.
     session.add(
         WebhookAttempt(
             delivery_id=delivery.delivery_id,
-            number=delivery.attempts,
+            number=tried.attempts,
             tried_at=now,
             milliseconds=outcome.milliseconds,
             status=outcome.status,
@@ -208,11 +250,13 @@ def _note(
         delivery.state, delivery.delivered_at = "delivered", now
         webhook.failing_since = None
         return
-    if delivery.attempts > len(BACK_OFF):
-        delivery.state = "given_up"
-    else:
-        wait = BACK_OFF[delivery.attempts - 1]
-        delivery.due_at = now + wait * random.uniform(1.0, 1.1)  # noqa: S311 (so that all do not come at once)
+    # Whoever has leased it since, or was told to send it again, decides on its next time.
+    if delivery.state == "waiting" and delivery.attempts == tried.attempts and delivery.due_at == tried.due_at:
+        if delivery.attempts > len(BACK_OFF):
+            delivery.state = "given_up"
+        else:
+            wait = BACK_OFF[delivery.attempts - 1]
+            delivery.due_at = now + wait * random.uniform(1.0, 1.1)  # noqa: S311 (so that all do not come at once)
     webhook.failing_since = webhook.failing_since or now
     if webhook.status == "enabled" and (outcome.status == 410 or now - webhook.failing_since >= disable_after):
         webhook.status, webhook.version = "disabled", webhook.version + 1

@@ -9,6 +9,7 @@ from uuid import UUID
 
 import httpx
 import pytest
+import sqlalchemy as sa
 
 from cashback import audit, keys
 from cashback.main import service as cashback
@@ -284,6 +285,25 @@ class World:
         answer = await self.client.get("/v1/ledger/trial-balance", headers=self.federal())
         assert answer.json()["total"] == 0
         return {line["kind"]: line["balance"] for line in answer.json()["lines"] if line["balance"]}
+
+
+@pytest.fixture(autouse=True)
+async def limits_switched_off(request: pytest.FixtureRequest, database: Database) -> None:
+    """The limits that are shipped, by their next version; a test that asks for `shipped_limits` keeps them."""
+    if "shipped_limits" not in request.fixturenames:
+        async with database.sessions.begin() as session:
+            await session.execute(
+                sa.text(
+                    "insert into fraud_limit (limit_id, version, kind, window_seconds, most_purchases, most_cashback,"
+                    " least_seconds, active, made_by, made_at) select limit_id, 2, kind, window_seconds,"
+                    " most_purchases, most_cashback, least_seconds, false, 'test', now() from fraud_limit"
+                )
+            )
+
+
+@pytest.fixture
+def shipped_limits() -> None:
+    """Purchases are judged by the limits that every installation begins with."""
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant
 
 from cashback import audit, ledger
 from cashback.commands import campaigns, participation
-from cashback.commands.reports import Report
+from cashback.commands.reports import Key, Line, Report
 from cashback.ledger import Kind, Ref
 from cashback.models import Card, Member
 from common.db import Database
@@ -107,8 +107,8 @@ class Programme(RuleBasedStateMachine):
         self.members = [uuid.uuid4(), uuid.uuid4()]
         self.clicks: dict[UUID, tuple[UUID, Terms]] = {}
         self.click_of: dict[tuple[UUID, UUID], UUID] = {}
-        self.bought: dict[tuple[str, int], Bought] = {}
-        self.taken: dict[tuple[str, int, str, str], tuple[bytes, tuple[str, int, int]]] = {}
+        self.bought: dict[Line, Bought] = {}
+        self.taken: dict[Key, tuple[bytes, tuple[str, int, int]]] = {}
         self.paid: dict[UUID, Paid] = {}
         self.available = dict.fromkeys(self.members, 0)
         self.owed = dict.fromkeys(self.members, 0)
@@ -206,7 +206,9 @@ class Programme(RuleBasedStateMachine):
         accrued = what.round(amount * what.rate_of(amount))
         mine = [(of, b) for of, b in self.bought.items() if b.terms is what]
         if what.cap is not None:
-            accrued = min(accrued, what.cap - sum(b.cashback for (order, _), b in mine if order == report.order))
+            accrued = min(
+                accrued, what.cap - sum(b.cashback for (_, order, _), b in mine if order == report.order)
+            )
         if what.member_cap is not None:
             accrued = min(accrued, what.member_cap - sum(b.cashback for _, b in mine if b.member == who))
         accrued = max(0, accrued)

@@ -282,12 +282,12 @@ async def test_in_a_file_a_confirmation_behind_its_own_report_is_held_too(
         message
         for order in "ABC"
         for message in (
-            Report(order, 1, click_id=click, amount=10_000, purchased_at=bought),
-            Report(order, 1, "confirmed", effective_on=on),
+            Report("books", order, 1, click_id=click, amount=10_000, purchased_at=bought),
+            Report("books", order, 1, "confirmed", effective_on=on),
         )
     ]
     async with database.sessions.begin() as session:
-        told = await take_reports(session, "books", batch, "file", Policy(30, bytes(32)), now)
+        told = await take_reports(session, batch, "file", Policy(30, bytes(32)), now)
     codes = [one.refusal.code if one.refusal else one.purchase and one.purchase.status for one in told]
     assert codes == ["pending", "confirmed", "pending", "held_for_review", "pending", "held_for_review"]
 
@@ -297,3 +297,36 @@ async def test_only_the_whole_unions_people_see_the_queue(world: Any, refusal: A
     assert refusal(await world.client.get("/v1/reviews", headers=part)) == (403, "forbidden")
     whole = world.issuer.bearer("auditor")
     assert (await world.client.get("/v1/reviews", headers=whole)).status_code == 200
+
+
+@pytest.mark.usefixtures("shipped_limits")
+async def test_limits_are_in_force_from_the_start_and_staff_changes_them(
+    world: Any, campaign_id: UUID, refusal: Any
+) -> None:
+    answer = await world.client.get("/v1/fraud-limits", headers=world.federal())
+    shipped = {each["kind"]: each for each in answer.json()["items"]}
+    assert set(shipped) == {"member", "card", "device", "partner", "click_to_purchase"}
+    assert all(each["active"] and each["made_by"] == "default" for each in shipped.values())
+    # Three seconds from the click to the paid order: no person does that.
+    member_id = await world.participant()
+    await world.bought(member_id, campaign_id)
+    click = (await world.click(member_id, campaign_id, at="2021-03-05T10:00:00+06:00")).json()["click_id"]
+    sudden = (await world.report(click, at="2021-03-05T10:00:03+06:00")).json()
+    [held] = await queue(world)
+    assert held["purchase_id"] == sudden["purchase_id"]
+    assert [(hit["kind"], hit["measured"], hit["threshold"]) for hit in held["hits"]] == [
+        ("click_to_purchase", 3, 5)
+    ]
+    # The eleventh purchase by one card within the hour is looked at.
+    other = await world.participant()
+    purchases = [await world.bought(other, campaign_id, at=at(minute)) for minute in range(0, 44, 4)]
+    assert [each["purchase_id"] for each in await queue(world)][1:] == [purchases[10]]
+    limit_id = shipped["card"]["limit_id"]
+    changed = await world.client.put(
+        f"/v1/fraud-limits/{limit_id}",
+        json={"window_seconds": 3600, "most_purchases": 40, "active": True},
+        headers={**world.federal(), "If-Match": '"1"'},
+    )
+    assert (changed.status_code, changed.json()["version"]) == (200, 2)
+    await world.bought(other, campaign_id, at=at(45))
+    assert len(await queue(world)) == 2

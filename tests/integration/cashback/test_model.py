@@ -33,23 +33,21 @@ AMOUNTS = st.sampled_from([40_000, 33_333, 19_999, 10_001, 30, 1])
 LINES = st.tuples(st.sampled_from("ABCDEFGH"), st.sampled_from([1, 1, 1, 2]))
 
 
-def about(line: tuple[str, int], what: What, version: str = "1", **said: Any) -> Report:
-    return Report(*line, what, version, **said)
-
-
 class History(Programme):
     """The steps that a history is made of."""
 
+    def about(self, line: tuple[Any, ...], what: What, version: str = "1", **said: Any) -> Report:
+        *_, order, number = line
+        return Report(self.partner, order, number, what, version, **said)
+
     def bought_by(self, member: int, terms: int, amount: int, line: tuple[str, int]) -> Report:
         click = self.click_of[self.members[member], self.terms[terms].id]
-        return about(line, "reported", click_id=click, amount=amount, purchased_at=BOUGHT)
+        return self.about(line, "reported", click_id=click, amount=amount, purchased_at=BOUGHT)
 
     def tell(self, report: Report) -> None:
         """One message by itself: refused with nothing changed, or taken, or answered as it was the first time."""
         refusal = self.judge(report)
-        done = self.expect(
-            refusal, lambda session: purchases.report_purchase(session, self.partner, report, POLICY, NOW)
-        )
+        done = self.expect(refusal, lambda session: purchases.report_purchase(session, report, POLICY, NOW))
         if done:
             purchase, _ = done
             assert (purchase.status, purchase.amount, purchase.cashback) == self.taken[report.key][1]
@@ -63,7 +61,7 @@ class History(Programme):
         """The usual way, so that the steps that follow find something to spoil."""
         line = (f"order {len(self.bought)}", 1)
         self.tell(self.bought_by(member, 0, amount, line))
-        self.tell(about(line, "confirmed", effective_on=DAY))
+        self.tell(self.about(line, "confirmed", effective_on=DAY))
         who = self.members[member]
         if paid_out and self.available[who] >= MINIMUM:
             key = self.pay_out(who, self.available[who])
@@ -82,12 +80,12 @@ class History(Programme):
         """Messages of all kinds at once: each is taken or refused as if it had come alone, in its turn."""
         batch = [self.bought_by(*one) for one in lines]
         for line, what, amount in steps:
-            batch.append(about(line, what, amount=amount if what == "refunded" else None, effective_on=DAY))
+            batch.append(self.about(line, what, amount=amount if what == "refunded" else None, effective_on=DAY))
         expected = []
         for report in batch:
             refusal = self.judge(report)
             expected.append(refusal or self.taken[report.key][1])
-        told = self.run(lambda session: take_reports(session, self.partner, batch, "topic", POLICY, NOW))
+        told = self.run(lambda session: take_reports(session, batch, "topic", POLICY, NOW))
         got = [
             one.refusal.code if one.refusal else (one.purchase.status, one.purchase.amount, one.purchase.cashback)
             for one in told
@@ -99,20 +97,20 @@ class History(Programme):
     def confirm_a_purchase(self, data: Any, share: float, early: bool) -> None:
         line, one = data.draw(self.one_of(self.bought, "pending"))
         amount = None if share == 1 else max(1, int(one.amount * share))
-        self.tell(about(line, "confirmed", amount=amount, effective_on=EARLY if early else DAY))
+        self.tell(self.about(line, "confirmed", amount=amount, effective_on=EARLY if early else DAY))
 
     @precondition(lambda self: self.bought)
     @rule(data=st.data())
     def decline_a_purchase(self, data: Any) -> None:
         line, _ = data.draw(self.one_of(self.bought, "pending"))
-        self.tell(about(line, "declined", effective_on=DAY))
+        self.tell(self.about(line, "declined", effective_on=DAY))
 
     @precondition(lambda self: self.bought)
     @rule(data=st.data(), share=SHARES, reference=st.sampled_from("RSTUV"))
     def refund_a_purchase(self, data: Any, share: float, reference: str) -> None:
         line, one = data.draw(self.one_of(self.bought, "confirmed", "partly_confirmed"))
         amount = max(1, int(one.amount * share))
-        self.tell(about(line, "refunded", reference, amount=amount, effective_on=DAY))
+        self.tell(self.about(line, "refunded", reference, amount=amount, effective_on=DAY))
 
     @precondition(lambda self: any(self.available.values()))
     @rule(data=st.data(), share=SHARES)

@@ -4,10 +4,11 @@ import uuid
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 import pytest
 
-from common.events.cards import CardBlocked
+from common.events.cards import CardActivated, CardBlocked, CardEvent, CardIssued, CardSuspended
 from common.events.cashback import ParticipantEnrolled, ParticipationEnded
 from common.events.registry import ConsentGiven, MemberErased, MemberExpelled, MemberMerged
 from common.testing import record_of
@@ -94,6 +95,36 @@ async def test_who_consents_again_enrols_again_but_not_before_the_end(world: Any
     assert refusal(await world.enrol(member_id, on="2021-05-31")) == (422, "date_before_cause")
     answer = await world.enrol(member_id, on="2021-07-01")
     assert (answer.json()["version"], answer.json()["ended_on"]) == (3, None)
+
+
+@pytest.mark.parametrize("status", ["requested", "issued", "suspended", "blocked", "replaced", "expired"])
+async def test_a_card_that_is_not_active_enrols_nobody(world: Any, status: str, refusal: Any) -> None:
+    member_id = await world.member(card=status)
+    assert refusal(await world.enrol(member_id)) == (409, "active_card_missing")
+
+
+async def test_a_suspended_card_enrols_when_it_is_active_again(world: Any, refusal: Any) -> None:
+    member_id, card_id = await world.member(card=None), uuid.uuid4()
+    for version, kind, status in ((1, CardIssued, "active"), (2, CardSuspended, "suspended")):
+        await world.deliver(card_event(kind, card_id, member_id, version, status))
+    assert refusal(await world.enrol(member_id)) == (409, "active_card_missing")
+    await world.deliver(card_event(CardActivated, card_id, member_id, 3, "active"))
+    assert (await world.enrol(member_id)).status_code == 201
+
+
+def card_event(kind: type[CardEvent], card_id: UUID, member_id: UUID, version: int, status: str) -> CardEvent:
+    return kind.model_validate(
+        {
+            "version": version,
+            "effective_on": "2020-10-01",
+            "card_id": card_id,
+            "member_id": member_id,
+            "form": "virtual",
+            "status": status,
+            "reason": None,
+            "expires_on": "2030-01-01",
+        }
+    )
 
 
 async def test_a_lost_card_does_not_end_the_participation(world: Any) -> None:

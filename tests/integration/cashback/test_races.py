@@ -9,6 +9,7 @@ from uuid import UUID
 
 import httpx
 import pytest
+import sqlalchemy as sa
 from sqlalchemy import func, select
 
 from cashback.ledger import Kind, Ref
@@ -171,3 +172,62 @@ async def test_a_member_enrols_once(world: Any, published: Any) -> None:
 def test_an_account_has_one_id_whoever_computes_it() -> None:
     assert Ref(Kind.BANK).account_id == Ref(Kind.BANK).account_id
     assert len({Ref(kind, "x").account_id for kind in Kind}) == len(Kind)
+
+
+async def test_partners_that_report_at_once_each_get_their_own_answer_and_trace(
+    world: Any, database: Database
+) -> None:
+    """They are posted together: what one is refused, told and traced by is nobody else's."""
+    shops = ["books", "films", "sport"]
+    campaigns = {}
+    for shop in shops:
+        await world.partner(shop)
+        campaigns[shop] = await world.campaign(shop)
+    member_id = await world.participant()
+    clicks = [(shop, (await world.click(member_id, campaigns[shop])).json()["click_id"]) for shop in shops * 4]
+    traces = [f"{number:032x}" for number in range(1, len(clicks) + 1)]
+
+    async def tell(number: int, shop: str, click: str) -> Any:
+        return await world.client.post(
+            "/v1/purchases",
+            json={
+                "click_id": click,
+                "order": f"order {number}",
+                "amount": 100_000 + number,
+                # Every fourth is before its click, and is refused.
+                "purchased_at": "2021-03-02T10:00:00+06:00" if number % 4 else "2021-02-01T10:00:00+06:00",
+            },
+            headers={**world.as_partner(shop), "traceparent": f"00-{traces[number]}-00f067aa0ba902b7-01"},
+        )
+
+    answers = await asyncio.gather(*(tell(n, shop, click) for n, (shop, click) in enumerate(clicks)))
+    for number, (answer, (shop, click)) in enumerate(zip(answers, clicks, strict=True)):
+        if number % 4 == 0:
+            assert answer.status_code == 409
+            continue
+        assert answer.status_code == 201, answer.text
+        told = answer.json()
+        assert (told["partner"], told["click_id"], told["reported"]) == (shop, click, 100_000 + number)
+        assert answer.headers["etag"] == '"1"'
+    # Resolved at once too, by three routes; a purchase of another partner is none.
+    bought = [(n, answers[n].json()["purchase_id"], clicks[n][0]) for n in range(len(clicks)) if n % 4]
+    steps = ["confirm", "decline", "confirm"]
+    resolved = await asyncio.gather(
+        *(world.resolve(steps[n % 3], purchase, partner=shop) for n, purchase, shop in bought),
+        world.resolve("confirm", bought[0][1], partner=shops[(shops.index(bought[0][2]) + 1) % 3]),
+    )
+    assert [answer.status_code for answer in resolved] == [200] * len(bought) + [404]
+    async with database.sessions() as session:
+        rows = await session.execute(
+            sa.text(
+                "select convert_from(payload, 'UTF8')::jsonb ->> 'amount' as amount,"
+                " headers ->> 'traceparent' as trace from outbox"
+                " where headers ->> 'ce_type' = 'cashback.purchase_reported.v1'"
+            )
+        )
+        seen = {int(row.amount) - 100_000: row.trace.split("-")[1] for row in rows}
+        foreign = await session.scalar(
+            sa.text("select count(*) from outbox where topic like 'partner.%' and headers ? 'traceparent'")
+        )
+    assert seen == {n: traces[n] for n, *_ in bought}
+    assert foreign == 0

@@ -1,5 +1,6 @@
 """Partners' addresses by the Standard Webhooks scheme: a real receiver, and that scheme's own library as verifier."""
 
+import asyncio
 import json
 import socket
 from collections.abc import AsyncIterator
@@ -7,14 +8,19 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+import httpx
 import pytest
 import sqlalchemy as sa
 from standardwebhooks.webhooks import Webhook as Verifier
 from standardwebhooks.webhooks import WebhookVerificationError
 
 from cashback import sending
+from cashback.config import CashbackSettings
 from cashback.errors import AddressNotAllowed
+from cashback.main import service as cashback
 from common.db import Database
+from common.rounds import run_errand
+from common.testing import eventually
 from tests.hook import Hook
 
 SECOND = timedelta(seconds=1)
@@ -107,6 +113,100 @@ async def test_a_failure_is_tried_again_later_and_later_under_the_same_id(
     # A redirection is not followed: it is no 2xx.
     assert [one["status"] for one in log["tries"]] == [500, 307, 503, 200]
     assert (log["state"], (await read(world, f"webhooks/{webhook_id}"))["failing_since"]) == ("delivered", None)
+
+
+async def test_a_crash_between_sending_and_noting_sends_it_again_under_the_same_id(
+    world: Any, campaign_id: UUID, hook: Hook, pass_time: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    webhook_id, secret = await listen(world, hook)
+    await world.bought(await world.participant(), campaign_id)
+
+    class Killed(BaseException):
+        pass
+
+    async def dies(*_: Any) -> None:
+        raise Killed
+
+    now = datetime.now(UTC)
+    with monkeypatch.context() as patch:
+        patch.setattr("cashback.sending._note", dies)
+        with pytest.raises(Killed):
+            await pass_time(now)
+    assert len(hook.received) == 1
+    # Another worker does not send it while the lease lasts, for the first one may still be at it …
+    await pass_time(now + timedelta(seconds=50))
+    assert len(hook.received) == 1
+    # … and does when it is over.
+    await pass_time(now + timedelta(seconds=70))
+    (first, body), (second, again) = hook.received
+    assert (first["webhook-id"], body) == (second["webhook-id"], again)
+    Verifier(secret).verify(again, second)
+    [delivery] = (await read(world, f"webhooks/{webhook_id}/deliveries"))["items"]
+    assert (delivery["state"], delivery["attempts"]) == ("delivered", 2)
+    log = await read(world, f"webhook-deliveries/{delivery['delivery_id']}")
+    assert [one["number"] for one in log["tries"]] == [2], "nobody knows what became of the first"
+    await pass_time(now + timedelta(days=3))
+    assert len(hook.received) == 2
+
+
+async def test_while_an_address_is_slow_no_transaction_is_open_and_others_are_told(
+    world: Any, campaign_id: UUID, hook: Hook, pass_time: Any, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # However slow this machine is, the slow address is not given up meanwhile.
+    monkeypatch.setattr(sending, "_LONGEST", 150.0)
+    monkeypatch.setattr(sending, "_TIMEOUT", httpx.Timeout(150.0))
+    await listen(world, hook)
+    hook.open_gate = asyncio.Event()
+    async with Hook.open() as quick:
+        await listen(world, quick)
+        member_id = await world.participant()
+        for _ in range(8):
+            await world.bought(member_id, campaign_id)
+        passing = asyncio.create_task(pass_time(datetime.now(UTC)))
+
+        async def all_quick_ones() -> bool:
+            return len(quick.received) == 8
+
+        await eventually(all_quick_ones)
+        # Bounded for one address: the slow one holds five of the worker's hands, not all of them.
+        assert len(hook.received) == 5
+
+        async def all_noted() -> bool:
+            async with database.sessions() as session:
+                noted = await session.scalar(sa.text("select count(*) from webhook_attempt"))
+            return bool(noted == 8)
+
+        await eventually(all_noted)
+
+        async def none_is_open() -> bool:
+            async with database.sessions() as session:
+                held = await session.scalar(
+                    sa.text(
+                        "select count(*) from pg_stat_activity where datname = current_database()"
+                        " and state like 'idle in transaction%' and pid <> pg_backend_pid()"
+                    )
+                )
+            return bool(held == 0)
+
+        await eventually(none_is_open)
+        assert len(hook.received) == 5
+        assert not passing.done()
+        hook.open_gate.set()
+        await passing
+    assert len({headers["webhook-id"] for headers, _ in hook.received}) == len(hook.received) == 8
+
+
+async def test_many_workers_at_once_send_each_message_once(
+    world: Any, campaign_id: UUID, hook: Hook, database: Database, settings: CashbackSettings
+) -> None:
+    await listen(world, hook)
+    member_id = await world.participant()
+    for _ in range(12):
+        await world.bought(member_id, campaign_id)
+    now = datetime.now(UTC)
+    errand = next(iter(cashback.errands))
+    await asyncio.gather(*(run_errand(database, settings, errand, now) for _ in range(3)))
+    assert len({headers["webhook-id"] for headers, _ in hook.received}) == len(hook.received) == 12
 
 
 async def test_an_address_that_only_fails_is_disabled_and_misses_nothing(

@@ -1,4 +1,5 @@
 import re
+import uuid
 from pathlib import Path
 
 from common.events import TOPICS
@@ -25,6 +26,26 @@ def test_topics_are_listed_and_missing_ones_made(site: Operator) -> None:
     assert listed.code == 0
     assert all(topic.name in listed.out and topic.owner in listed.out for topic in TOPICS)
     assert "All topics exist." in site.union("topics", "--create").out
+
+
+def test_a_partner_in_the_register_has_its_topics_and_the_doctor_misses_them(site: Operator) -> None:
+    code = f"p{uuid.uuid4().hex[:8]}"
+    site.query(
+        "cashback",
+        "insert into partner (partner, name, hold_days, landing_url) values ($1, $1, 0, 'https://x.example/')",
+        code,
+    )
+    wanted = {f"partner.{code}.cashback.v1", f"partner.{code}.purchases.v1"}
+    try:
+        examined = site.union("doctor")
+        assert examined.code == 1
+        assert all(topic in "".join(examined.told.split()) for topic in wanted), examined.told
+        made = site.union("topics", "--create").out
+        assert all(topic in "".join(made.partition("Created: ")[2].split()) for topic in wanted)
+        assert site.union("doctor").code == 0
+    finally:
+        # A broker that is started anew would be without them, and the doctor of other tests ill.
+        site.query("cashback", "delete from partner where partner = $1", code)
 
 
 def test_a_dry_republish_counts_the_history_and_sends_nothing(peopled: Operator) -> None:

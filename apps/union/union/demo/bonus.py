@@ -1,8 +1,11 @@
 """The bonus programme of the year, through the public APIs: members, partners, the bank."""
 
+import asyncio
 import base64
 import hashlib
+import hmac
 import random
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +46,8 @@ async def play_cashback(
             "to_on": f"{YEAR}-12-31",
         }
         campaigns[partner] = await apis.post("cashback", "/v1/campaigns", federal, campaign)
+    told = await Hook.open()
+    sandbox = await _sandbox(apis, told)
     counts = dict.fromkeys(("enrolled", "purchases", "partly_confirmed", "declined", "refunded", "payouts"), 0)
     cabinet = apis.bearer("internal_app")
     requested: list[dict[str, Any]] = []
@@ -112,7 +117,7 @@ async def play_cashback(
         "lines_that_differ": sum(
             line["lines"] for result in reconciled for line in result["outcomes"] if line["outcome"] != "matched"
         ),
-        "sandbox": await _sandbox(apis),
+        "sandbox": {**sandbox, **await told.close()},
     }
 
 
@@ -196,8 +201,11 @@ async def _reconciled(apis: Apis, partner: str) -> dict[str, Any]:
     return answer.json()  # type: ignore[no-any-return]
 
 
-async def _sandbox(apis: Apis) -> dict[str, int]:
-    """A partner tries the whole way with a made-up buyer; the ledger of money does not move by it."""
+async def _sandbox(apis: Apis, told: "Hook") -> dict[str, int]:
+    """A partner tries the whole way with a made-up buyer; the ledger of money does not move by it.
+
+    It hears of each step at its address; what comes three seconds after its click waits for a look by the staff.
+    """
     federal = apis.bearer("federal_staff")
     before = await apis.get("cashback", "/v1/ledger/trial-balance", federal)
     body = {"partner": "try-out", "name": "Проба", "hold_days": 0, "landing_url": "https://try-out.example/"}
@@ -206,12 +214,65 @@ async def _sandbox(apis: Apis) -> dict[str, int]:
     span = {"from_on": f"{YEAR}-01-01", "to_on": f"{YEAR}-12-31"}
     campaign = await apis.post("cashback", "/v1/campaigns", federal, {**terms, **span})
     shop = apis.bearer("partner", partner="try-out")
+    await told.listen(apis, shop)
     visit = {"campaign_id": campaign["campaign_id"], "clicked_at": f"{YEAR}-10-01T10:00:00+06:00"}
-    click = await apis.post("cashback", "/v1/sandbox-clicks", shop, visit)
-    told = {"click_id": click["click_id"], "order": "try-1", "amount": 100_000}
-    when = {"purchased_at": f"{YEAR}-10-01T10:20:00+06:00"}
-    purchase = await apis.post("cashback", "/v1/purchases", shop, {**told, **when})
-    path = f"/v1/purchases/{purchase['purchase_id']}/confirm"
-    confirmed = await apis.post("cashback", path, shop, {"effective_on": f"{YEAR}-10-02"})
+    confirmed, held = [], 0
+    for order, moment in (("try-1", "10:20:00"), ("try-2", "10:00:03")):
+        click = await apis.post("cashback", "/v1/sandbox-clicks", shop, visit)
+        when = {"purchased_at": f"{YEAR}-10-01T{moment}+06:00"}
+        report = {"click_id": click["click_id"], "order": order, "amount": 100_000, **when}
+        purchase = await apis.post("cashback", "/v1/purchases", shop, report)
+        if purchase["held"]:
+            held += 1
+            review = f"/v1/reviews/{purchase['purchase_id']}/release"
+            await apis.post("cashback", review, federal, {"reason": "Проба: покупатель придуман."})
+        path = f"/v1/purchases/{purchase['purchase_id']}/confirm"
+        confirmed.append(await apis.post("cashback", path, shop, {"effective_on": f"{YEAR}-10-02"}))
     after = await apis.get("cashback", "/v1/ledger/trial-balance", federal)
-    return {"cashback": confirmed["cashback"], "lines_of_the_ledger_moved": int(before != after)}
+    return {
+        "cashback": sum(purchase["cashback"] for purchase in confirmed),
+        "lines_of_the_ledger_moved": int(before != after),
+        "held_and_released": held,
+    }
+
+
+@dataclass
+class Hook:
+    """The partner's own server: it takes what is signed with its secret, and answers 204."""
+
+    server: asyncio.Server
+    secret: bytes = b""
+    good: set[str] = field(default_factory=set)
+    """The ids of the messages that were signed as they should be."""
+    bad: int = 0
+
+    @classmethod
+    async def open(cls) -> "Hook":
+        hook = cls(await asyncio.start_server(lambda *streams: hook._take(*streams), "127.0.0.1", 0))
+        return hook
+
+    async def listen(self, apis: Apis, shop: dict[str, str]) -> None:
+        url = f"http://127.0.0.1:{self.server.sockets[0].getsockname()[1]}/"
+        made = await apis.post("cashback", "/v1/webhooks", shop, {"url": url})
+        path = f"/v1/webhooks/{made['webhook_id']}/secret"
+        given = await apis.send("cashback", "PUT", path, shop, headers={"If-Match": f'"{made["version"]}"'})
+        self.secret = base64.b64decode(given.json()["secret"].removeprefix("whsec_"))
+
+    async def _take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
+        headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in head[1:])}
+        body = await reader.readexactly(int(headers["content-length"]))
+        signed = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + body
+        expected = "v1," + base64.b64encode(hmac.digest(self.secret, signed, "sha256")).decode()
+        if expected in headers["webhook-signature"].split(" "):
+            self.good.add(headers["webhook-id"])
+        else:
+            self.bad += 1
+        writer.write(b"HTTP/1.1 204 x\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        await writer.drain()
+        writer.close()
+
+    async def close(self) -> dict[str, int]:
+        """What had come by the end of the year's play."""
+        self.server.close()
+        return {"webhooks": len(self.good), "webhooks_signed_wrongly": self.bad}

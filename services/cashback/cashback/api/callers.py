@@ -38,7 +38,7 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-def settings_of(request: Request) -> CashbackSettings:
+async def settings_of(request: Request) -> CashbackSettings:
     settings = request.app.state.settings
     assert isinstance(settings, CashbackSettings)
     return settings
@@ -47,7 +47,7 @@ def settings_of(request: Request) -> CashbackSettings:
 SettingsDep = Annotated[CashbackSettings, Depends(settings_of)]
 
 
-def policy_dep(settings: SettingsDep) -> Policy:
+async def policy_dep(settings: SettingsDep) -> Policy:
     return policy_of(settings)
 
 

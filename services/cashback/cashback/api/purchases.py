@@ -1,38 +1,66 @@
 """Purchases: reported and resolved by partners, read by whom they concern."""
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from fastapi import Request, Response
+from fastapi import FastAPI, Request, Response
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from cashback import keys, queries, rules
-from cashback.api.callers import AnyPartner, PolicyDep, PurchaseReader, now, partner_of
+from cashback.api.callers import AnyPartner, PurchaseReader, now, partner_of
 from cashback.commands import purchases
-from cashback.commands.reports import Report
+from cashback.commands.purchases import Resolution
+from cashback.commands.reports import Report, Told
 from cashback.models import Purchase
+from cashback.policy import Policy
 from cashback.schemas import purchases as s
+from common import telemetry
 from common.app import router as kernel_router
 from common.auth import Role
-from common.http import Page, PageDep, ReadSessionDep, SessionDep, etag
+from common.errors import BusinessError
+from common.http import Page, PageDep, ReadSessionDep, etag
+from common.idempotency import Claim
+from common.together import ClaimDep, Together
 
 router = kernel_router(tags=["purchases"])
 
 
-@router.post("/purchases", status_code=201, responses={200: {"description": "It was reported so before"}})
+def prepare(app: FastAPI, policy: Policy) -> None:
+    """What partners tell at the same moment, whichever of these routes they tell it by, is taken in one transaction."""
+
+    async def take(session: AsyncSession, wanted: Sequence[Report | Resolution]) -> Sequence[Told | BusinessError]:
+        return await purchases.take_together(session, wanted, policy, now())
+
+    app.state.told_by_partners = Together(app.state.database, take)
+
+
+async def _tell(request: Request, claim: Claim, message: Report | Resolution, new: int = 200) -> Response:
+    """The answer to the partner, committed; `new` is its status unless the message was taken before."""
+
+    def answered(told: Told) -> Response:
+        assert told.purchase is not None
+        view = _partner_view(request, told.purchase)
+        headers = {"ETag": etag(told.purchase.version)}
+        content, status = view.model_dump_json(), 200 if told.repeated else new
+        return Response(content, status, headers, media_type="application/json")
+
+    together: Together[Report | Resolution, Told] = request.app.state.told_by_partners
+    return await together.ask(claim, message, answered)
+
+
+@router.post(
+    "/purchases",
+    status_code=201,
+    response_model=s.PartnerPurchaseView,
+    responses={200: {"description": "It was reported so before"}},
+)
 async def report_purchase(
-    body: s.PurchaseRequest,
-    request: Request,
-    response: Response,
-    session: SessionDep,
-    policy: PolicyDep,
-    principal: AnyPartner,
-) -> s.PartnerPurchaseView:
+    body: s.PurchaseRequest, request: Request, claim: ClaimDep, principal: AnyPartner
+) -> Response:
     """Report a line of an order. The same line again gets the first answer, with status 200."""
-    report = Report(**body.model_dump())
-    purchase, is_new = await purchases.report_purchase(session, partner_of(principal), report, policy, now())
-    if not is_new:
-        response.status_code = 200
-    return _to_partner(request, response, purchase)
+    report = Report(partner_of(principal), **dict(body), traceparent=telemetry.traceparent())
+    return await _tell(request, claim, report, new=201)
 
 
 @router.get("/purchases")
@@ -57,63 +85,34 @@ async def list_purchases(
     )
 
 
-@router.post("/purchases/{purchase_id}/confirm")
+@router.post("/purchases/{purchase_id}/confirm", response_model=s.PartnerPurchaseView)
 async def confirm_purchase(
-    purchase_id: UUID,
-    body: s.ConfirmRequest,
-    request: Request,
-    response: Response,
-    session: SessionDep,
-    policy: PolicyDep,
-    principal: AnyPartner,
-) -> s.PartnerPurchaseView:
+    purchase_id: UUID, body: s.ConfirmRequest, request: Request, claim: ClaimDep, principal: AnyPartner
+) -> Response:
     """In whole or in part, once, and not before the hold is over by `effective_on`. Again: the first answer."""
-    purchase = await purchases.resolve_purchase(
-        session, partner_of(principal), purchase_id, "confirmed", body.effective_on, policy, now(), body.amount
-    )
-    return _to_partner(request, response, purchase)
+    partner, trace = partner_of(principal), telemetry.traceparent()
+    message = Resolution(partner, purchase_id, "confirmed", body.effective_on, body.amount, traceparent=trace)
+    return await _tell(request, claim, message)
 
 
-@router.post("/purchases/{purchase_id}/decline")
+@router.post("/purchases/{purchase_id}/decline", response_model=s.PartnerPurchaseView)
 async def decline_purchase(
-    purchase_id: UUID,
-    body: s.DeclineRequest,
-    request: Request,
-    response: Response,
-    session: SessionDep,
-    policy: PolicyDep,
-    principal: AnyPartner,
-) -> s.PartnerPurchaseView:
+    purchase_id: UUID, body: s.DeclineRequest, request: Request, claim: ClaimDep, principal: AnyPartner
+) -> Response:
     """A pending purchase earns nothing, whole. Again: the first answer."""
-    purchase = await purchases.resolve_purchase(
-        session, partner_of(principal), purchase_id, "declined", body.effective_on, policy, now()
-    )
-    return _to_partner(request, response, purchase)
+    partner, trace = partner_of(principal), telemetry.traceparent()
+    message = Resolution(partner, purchase_id, "declined", body.effective_on, traceparent=trace)
+    return await _tell(request, claim, message)
 
 
-@router.post("/purchases/{purchase_id}/refund")
+@router.post("/purchases/{purchase_id}/refund", response_model=s.PartnerPurchaseView)
 async def refund_purchase(
-    purchase_id: UUID,
-    body: s.RefundRequest,
-    request: Request,
-    response: Response,
-    session: SessionDep,
-    policy: PolicyDep,
-    principal: AnyPartner,
-) -> s.PartnerPurchaseView:
+    purchase_id: UUID, body: s.RefundRequest, request: Request, claim: ClaimDep, principal: AnyPartner
+) -> Response:
     """Goods came back after confirmation, in part or in whole; the cashback is taken back pro rata."""
-    purchase = await purchases.resolve_purchase(
-        session,
-        partner_of(principal),
-        purchase_id,
-        "refunded",
-        body.effective_on,
-        policy,
-        now(),
-        body.amount,
-        body.reference,
-    )
-    return _to_partner(request, response, purchase)
+    partner, trace = partner_of(principal), telemetry.traceparent()
+    message = Resolution(partner, purchase_id, "refunded", body.effective_on, body.amount, body.reference, trace)
+    return await _tell(request, claim, message)
 
 
 def _fields(purchase: Purchase, *more: str) -> dict[str, Any]:
@@ -125,8 +124,3 @@ def _fields(purchase: Purchase, *more: str) -> dict[str, Any]:
 def _partner_view(request: Request, purchase: Purchase) -> s.PartnerPurchaseView:
     buyer = keys.pseudonym(request.app.state.pairwise_key, purchase.partner, purchase.member_id)
     return s.PartnerPurchaseView(**_fields(purchase, "click_id"), buyer=buyer)
-
-
-def _to_partner(request: Request, response: Response, purchase: Purchase) -> s.PartnerPurchaseView:
-    response.headers["ETag"] = etag(purchase.version)
-    return _partner_view(request, purchase)

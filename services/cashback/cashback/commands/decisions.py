@@ -8,15 +8,15 @@ from uuid import UUID
 from uuid_utils.compat import uuid7
 
 from cashback import rules
-from cashback.commands.movements import PurchaseAccounts, netting
+from cashback.commands.movements import netting
 from cashback.commands.reports import Key, Line, Report, Source
+from cashback.commands.subjects import Clicked, Subject, Taken
 from cashback.commands.telling import as_told
 from cashback.errors import BudgetSpent, NotParticipating, PurchaseUnknown, ReportedOtherwise
 from cashback.ledger import Entry, Ref
-from cashback.models import CampaignTerms, FraudHit, Purchase, Refund
+from cashback.models import FraudHit, Purchase, Refund
 from cashback.policy import Policy
 from cashback.rules import fraud, rewards
-from cashback.rules.rewards import Cap
 from common.errors import NotFound
 from common.events.base import Event
 from common.events.cashback import (
@@ -30,66 +30,10 @@ from common.events.cashback import (
 )
 
 
-@dataclass(frozen=True)
-class Clicked:
-    """The click that a first report leads to."""
-
-    click_id: UUID
-    clicked_at: datetime
-    hold_days: int
-    day: date
-    """Of the purchase."""
-    takes_part: bool
-    """Whether the member took part on the day of the purchase."""
-    card_id: UUID | None
-    device: bytes | None
-    related: bool
-    """Whether the member is one of the partner's own people."""
-
-
-@dataclass(frozen=True)
-class Subject:
-    """Whose purchase, by which terms: what a line of an order is judged and booked by."""
-
-    member_id: UUID
-    terms: CampaignTerms
-    caps: tuple[Cap, ...]
-    accounts: PurchaseAccounts
-    sandbox: bool
-    clicked: Clicked | None
-    """None for a purchase that is known already."""
-
-
-@dataclass(frozen=True)
-class Taken:
-    """A message as it is kept: its content's hash, and the purchase as it stood after it."""
-
-    input_hash: bytes
-    purchase_id: UUID
-    status: str
-    amount: int
-    cashback: int
-    purchase_version: int
-
-
-def as_it_stood(purchase: Purchase, taken: Taken) -> Purchase:
-    """The purchase of a first answer; a copy that no session knows."""
-    return Purchase(
-        **{
-            **purchase.model_dump(),
-            "status": taken.status,
-            "amount": taken.amount,
-            "cashback": taken.cashback,
-            "version": taken.purchase_version,
-        }
-    )
-
-
 @dataclass
 class Decisions:
     """The state of a batch under way, and what is to be written of it."""
 
-    partner: str
     source: Source
     policy: Policy
     now: datetime
@@ -109,15 +53,17 @@ class Decisions:
     chosen: dict[Line, Subject] = field(default_factory=dict)
     """Of the purchases made in this batch."""
     entries: list[Entry] = field(default_factory=list)
-    events: list[Event] = field(default_factory=list)
-    """To the union's own services; none of the sandbox."""
-    told: list[PartnerPurchaseChanged] = field(default_factory=list)
-    """To the partner."""
+    events: list[tuple[Event, str | None]] = field(default_factory=list)
+    """To the union's own services, each with the trace that it continues; none of the sandbox."""
+    told: list[tuple[str, PartnerPurchaseChanged]] = field(default_factory=list)
+    """To the partners."""
     hits: list[FraudHit] = field(default_factory=list)
     changed_caps: set[str] = field(default_factory=set)
 
     def take(self, report: Report) -> Purchase:
-        """Decide on one message. Raises the refusal, with nothing changed."""
+        """Decide on one message; returns the purchase, which later messages change. Raises the refusal, with nothing
+        changed.
+        """
         report.check_complete()
         if report.effective_on is not None:
             rules.check_not_future(report.effective_on, self.now)
@@ -126,7 +72,7 @@ class Decisions:
         else:
             known = self.purchases.get(report.of)
             if known is None:
-                raise PurchaseUnknown(*report.of)
+                raise PurchaseUnknown(report.order, report.line)
             purchase = known
             step = {"confirmed": self._confirm, "declined": self._decline, "refunded": self._refund}[report.what]
             step(purchase, report)
@@ -138,7 +84,7 @@ class Decisions:
             purchase.cashback,
             purchase.version,
         )
-        return as_it_stood(purchase, self.taken[report.key])
+        return purchase
 
     def _report(self, report: Report) -> Purchase:
         assert report.amount is not None
@@ -165,7 +111,7 @@ class Decisions:
             purchase_id=uuid7(),
             click_id=clicked.click_id,
             member_id=subject.member_id,
-            partner=self.partner,
+            partner=report.partner,
             campaign_id=terms.campaign_id,
             campaign_version=terms.version,
             order_number=report.order,
@@ -187,7 +133,7 @@ class Decisions:
             version=1,
         )
         buyer = fraud.Buyer(
-            subject.member_id, self.partner, clicked.card_id, clicked.device, clicked.related, clicked.clicked_at
+            subject.member_id, report.partner, clicked.card_id, clicked.device, clicked.related, clicked.clicked_at
         )
         for hit in self.watch.hits(buyer, purchase.purchased_at, earned):
             purchase.review = rules.WAITING
@@ -209,7 +155,7 @@ class Decisions:
                 entry_id=entry_id,
             )
         )
-        self._tell(PurchaseReported, purchase, subject, day)
+        self._tell(PurchaseReported, purchase, subject, report, day)
         return purchase
 
     def _clicked(self, report: Report, day: date) -> tuple[Subject, Clicked]:
@@ -249,7 +195,7 @@ class Decisions:
         self._use_caps(subject, kept - purchase.cashback)
         self._change(purchase, rules.CONFIRMED if whole else rules.PARTLY_CONFIRMED, amount, kept)
         purchase.resolved_on = day
-        self._tell(PurchaseConfirmed if whole else PurchasePartlyConfirmed, purchase, subject, day)
+        self._tell(PurchaseConfirmed if whole else PurchasePartlyConfirmed, purchase, subject, report, day)
 
     def _decline(self, purchase: Purchase, report: Report) -> None:
         day = _day(report)
@@ -269,7 +215,7 @@ class Decisions:
         self._use_caps(subject, -purchase.cashback)
         self._change(purchase, rules.DECLINED, 0, 0)
         purchase.resolved_on = day
-        self._tell(PurchaseDeclined, purchase, subject, day)
+        self._tell(PurchaseDeclined, purchase, subject, report, day)
 
     def _refund(self, purchase: Purchase, report: Report) -> None:
         """Take back the cashback on returned goods, from what is available, else as the member's debt."""
@@ -307,12 +253,14 @@ class Decisions:
         self._use_caps(subject, -taken)
         status = purchase.status if left else rules.REFUNDED
         self._change(purchase, status, left, purchase.cashback - taken)
-        self._tell(PurchaseRefunded, purchase, subject, day)
+        self._tell(PurchaseRefunded, purchase, subject, report, day)
 
-    def _tell(self, event: type[PurchaseEvent], purchase: Purchase, subject: Subject, day: date) -> None:
+    def _tell(
+        self, event: type[PurchaseEvent], purchase: Purchase, subject: Subject, report: Report, day: date
+    ) -> None:
         if not subject.sandbox:
-            self.events.append(event(**purchase.public_state(day)))
-        self.told.append(as_told(purchase, self.policy.pairwise_key, day))
+            self.events.append((event(**purchase.public_state(day)), report.traceparent))
+        self.told.append((report.partner, as_told(purchase, self.policy.pairwise_key, day)))
 
     def _book(self, entry: Entry) -> None:
         """The entry is to be posted; what follows in this batch is decided on the balances after it."""

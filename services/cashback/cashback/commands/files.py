@@ -36,8 +36,8 @@ MOST_LINES = 20_000
 _BATCH = 1000
 
 
-def read_file(content: bytes) -> list[Report]:
-    """The reports of a file. Raises FileUnreadable with the number of the line that is wrong."""
+def read_file(content: bytes, partner: str) -> list[Report]:
+    """The reports of a partner's file. Raises FileUnreadable with the number of the line that is wrong."""
     try:
         rows = list(csv.reader(io.StringIO(content.decode("utf-8-sig"), newline=""), strict=True))
     except (UnicodeDecodeError, csv.Error):
@@ -60,7 +60,7 @@ def read_file(content: bytes) -> list[Report]:
         except ValidationError as error:
             wrong = ", ".join(str(item["loc"][0]) for item in error.errors(include_input=False) if item["loc"])
             raise FileUnreadable(number, f"wrong: {wrong or 'the line'}") from None
-        reports.append(Report(**line.model_dump()))
+        reports.append(Report(partner, **line.model_dump()))
     expected = ["total", str(len(reports)), str(sum(report.amount or 0 for report in reports))]
     if last != expected:
         raise FileUnreadable(len(rows), f"the control totals of these lines are {','.join(expected)}")
@@ -100,11 +100,11 @@ async def take_file(
             raise FileTakenOtherwise(day, part)
         return before, False
     told = []
-    reports = read_file(content)
+    reports = read_file(content, partner)
     for start in range(0, len(reports), _BATCH):
         batch = reports[start : start + _BATCH]
-        told += await take_reports(session, partner, batch, "file", policy, now)
-    keep_refusals(session, partner, "file", told, now)
+        told += await take_reports(session, batch, "file", policy, now)
+    keep_refusals(session, "file", told, now)
     counts = Counter("refused" if one.refusal else "repeated" if one.repeated else "taken" for one in told)
     row = PurchaseFile(
         partner=partner,
@@ -121,14 +121,12 @@ async def take_file(
     return row, True
 
 
-def keep_refusals(
-    session: AsyncSession, partner: str, source: Source, told: Sequence[Told], now: datetime
-) -> None:
+def keep_refusals(session: AsyncSession, source: Source, told: Sequence[Told], now: datetime) -> None:
     """What nobody is there to be answered about is written down for the partner to read."""
     session.add_all(
         RefusedReport(
             refused_id=uuid7(),
-            partner=partner,
+            partner=one.report.partner,
             order_number=one.report.order,
             line=one.report.line,
             event=one.report.what,

@@ -247,6 +247,7 @@ async def accept(
             raise OutdatedProposal
     is_new = item.proposed == "reported"
     report = Report(
+        item.partner,
         item.order_number,
         item.line,
         item.proposed,  # type: ignore[arg-type]  # one of them by its constraint
@@ -256,7 +257,7 @@ async def accept(
         purchased_at=datetime.fromisoformat(item.told_at) if is_new and item.told_at else None,
         effective_on=None if is_new else effective_on,
     )
-    purchase, _ = await report_purchase(session, item.partner, report, policy, now, "reconciliation")
+    purchase, _ = await report_purchase(session, report, policy, now, "reconciliation")
     item.state, item.decided_by, item.decided_at = "accepted", actor, now
     item.purchase_id = purchase.purchase_id
     return item

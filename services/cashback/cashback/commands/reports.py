@@ -15,10 +15,10 @@ from common.errors import BusinessError
 What = Literal["reported", "confirmed", "declined", "refunded"]
 Source = Literal["api", "topic", "file", "review", "reconciliation"]
 
-Line = tuple[str, int]
-"""(order, line): names a purchase among those of its partner."""
-Key = tuple[str, int, str, str]
-"""(order, line, what, version): names a message among those of its partner."""
+Line = tuple[str, str, int]
+"""(partner, order, line): names a purchase."""
+Key = tuple[str, str, int, str, str]
+"""(partner, order, line, what, version): names a message."""
 
 
 @dataclass(frozen=True)
@@ -28,8 +28,10 @@ class Report:
     `reported` needs click_id, amount and purchased_at (`basket`: the whole order's amount, if this is a part);
     the others need effective_on. `amount` of `confirmed` is the part that stays (all, if left out), of
     `refunded` the part that came back. `version` numbers the messages of a kind: a refund's is its reference.
+    `traceparent` is the trace that its events continue.
     """
 
+    partner: str
     order: str
     line: int
     what: What = "reported"
@@ -39,14 +41,15 @@ class Report:
     basket: int | None = None
     purchased_at: datetime | None = None
     effective_on: date | None = None
+    traceparent: str | None = None
 
     @property
     def of(self) -> Line:
-        return self.order, self.line
+        return self.partner, self.order, self.line
 
     @property
     def key(self) -> Key:
-        return self.order, self.line, self.what, self.version
+        return self.partner, self.order, self.line, self.what, self.version
 
     def digest(self) -> bytes:
         """SHA-256 of the content: what makes a repeated message the same."""

@@ -11,8 +11,8 @@ from sqlmodel import col
 from uuid_utils.compat import uuid7
 
 from cashback import rules
-from cashback.commands.purchases import resolve_purchase
-from cashback.commands.telling import as_told, tell_partner
+from cashback.commands.purchases import Resolution, resolve_purchase
+from cashback.commands.telling import as_told, tell_partners
 from cashback.errors import LimitInvalid, NotInReview
 from cashback.models import FraudLimit, Partner, PartnerRelation, Purchase, ReviewDecision
 from cashback.policy import Policy
@@ -92,7 +92,8 @@ async def release(
     purchase.version += 1
     _decide(session, purchase_id, rules.RELEASED, reason, actor, now)
     await session.flush()
-    await tell_partner(session, purchase.partner, [as_told(purchase, policy.pairwise_key, now.date())], now)
+    told = as_told(purchase, policy.pairwise_key, now.date())
+    await tell_partners(session, [(purchase.partner, told)], now)
     return purchase
 
 
@@ -105,9 +106,8 @@ async def reject(
     _decide(session, purchase_id, rules.REJECTED, reason, actor, now)
     await session.flush()
     day = max(now.date(), purchase.purchased_on)
-    declined = await resolve_purchase(
-        session, purchase.partner, purchase_id, "declined", day, policy, now, version="review", source="review"
-    )
+    resolution = Resolution(purchase.partner, purchase_id, "declined", day, version="review")
+    declined = await resolve_purchase(session, resolution, policy, now, "review")
     await session.refresh(purchase)
     return declined
 

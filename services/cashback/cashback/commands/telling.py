@@ -4,24 +4,22 @@ from collections.abc import Sequence
 from datetime import datetime
 
 import orjson
-import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from cashback import keys
 from cashback.models import Purchase
+from common.db import fetch
 from common.events.cashback import TO_PARTNER, PartnerPurchaseChanged
 from common.outbox import publish
 
-_HEARS = sa.text("select exists (select from webhook where partner = :partner)")
+_HEAR = "select distinct partner from webhook where partner = any($1::text[])"
 # A disabled address misses nothing: what waits for it goes out when it is enabled again.
-_DELIVER = sa.text(
-    """
+_DELIVER = """
     insert into webhook_delivery (delivery_id, webhook_id, event_type, content, state, attempts, due_at, made_at)
-    select uuidv7(), w.webhook_id, :event_type, u.content, 'waiting', 0, :now, :now
-    from webhook w cross join unnest(:contents) with ordinality as u(content, n)
-    where w.partner = :partner order by u.n
-    """
-).bindparams(sa.bindparam("contents", type_=sa.ARRAY(sa.LargeBinary)))
+    select uuidv7(), w.webhook_id, $1, u.content, 'waiting', 0, $4, $4
+    from unnest($2::text[], $3::bytea[]) with ordinality as u(partner, content, n)
+    join webhook w using (partner) order by u.n
+"""
 
 
 def as_told(purchase: Purchase, pairwise_key: bytes, day: object) -> PartnerPurchaseChanged:
@@ -38,22 +36,22 @@ def as_told(purchase: Purchase, pairwise_key: bytes, day: object) -> PartnerPurc
     )
 
 
-async def tell_partner(
-    session: AsyncSession, partner: str, told: Sequence[PartnerPurchaseChanged], now: datetime
+async def tell_partners(
+    session: AsyncSession, told: Sequence[tuple[str, PartnerPurchaseChanged]], now: datetime
 ) -> None:
-    """Nobody but this partner hears it; it goes out if and only if the transaction commits."""
+    """Each event to its partner and to nobody else; they go out if and only if the transaction commits."""
+    for partner, event in told:
+        publish(session, event, topic=TO_PARTNER.of(partner))
     if not told:
         return
-    topic = TO_PARTNER.of(partner)
-    for event in told:
-        publish(session, event, topic=topic)
-    connection = await session.connection()
-    if not (await connection.execute(_HEARS, {"partner": partner})).scalar_one():
+    await session.flush()
+    hear = {row["partner"] for row in await fetch(session, _HEAR, sorted({partner for partner, _ in told}))}
+    heard = [(partner, event) for partner, event in told if partner in hear]
+    if not heard:
         return
     contents = [
         orjson.dumps({"type": event.event_type, "timestamp": now, "data": event.model_dump(mode="json")})
-        for event in told
+        for _, event in heard
     ]
-    await connection.execute(
-        _DELIVER, {"partner": partner, "event_type": told[0].event_type, "contents": contents, "now": now}
-    )
+    partners = [partner for partner, _ in heard]
+    await fetch(session, _DELIVER, PartnerPurchaseChanged.event_type, partners, contents, now)

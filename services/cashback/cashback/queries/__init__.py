@@ -107,6 +107,10 @@ async def partners(session: AsyncSession) -> Sequence[Partner]:
     return (await session.scalars(sa.select(Partner).order_by(col(Partner.partner)))).all()
 
 
+async def partner_codes(session: AsyncSession) -> list[str]:
+    return list((await session.scalars(sa.select(col(Partner.partner)).order_by(col(Partner.partner)))).all())
+
+
 async def campaigns(
     session: AsyncSession, principal: Principal, on: date | None, page: PageParams
 ) -> tuple[list[Offer], str | None]:

@@ -61,6 +61,8 @@ class Watch:
     def hits(self, buyer: Buyer, purchased_at: datetime, earned: int) -> list[Hit]:
         found = [Hit("self_dealing")] if buyer.related else []
         for limit in self.limits:
+            if limit.partner not in (None, buyer.partner):
+                continue
             if limit.kind == "click_to_purchase":
                 seconds = int((purchased_at - buyer.clicked_at).total_seconds())
                 measured = [(seconds, limit.least_seconds or 0)] if seconds < (limit.least_seconds or 0) else []
