@@ -95,6 +95,10 @@ _MARK = sa.text(
     sa.bindparam("rows", type_=sa.ARRAY(sa.Integer)),
     sa.bindparam("members", type_=sa.ARRAY(sa.Uuid)),
 )
+_FEW_SAMPLES = sa.text("set local default_statistics_target = 10")
+_ANALYSE = sa.text(
+    "analyze import_staged (outcome, birth_date, last_key, first_key, patronymic_key, card_key, match_key)"
+)
 _ANALYSED_FROM = 500
 _COMPARED_AT_ONCE = 20_000
 
@@ -115,7 +119,8 @@ async def find_duplicates(session: AsyncSession, names: dict[int, str], *, dry_r
     people: PeopleIndex[Standing] = PeopleIndex()
     staged = (await session.execute(sa.text("select count(*) from import_staged"))).scalar_one()
     if staged >= _ANALYSED_FROM:
-        await session.execute(sa.text("analyze import_staged"))
+        await session.execute(_FEW_SAMPLES)
+        await session.execute(_ANALYSE)
     # Statistics of tables that this very import fills are never fresh; by index it is right for every size.
     await session.execute(sa.text("set local enable_seqscan = off"))
     asked: set[int] = set()
