@@ -22,7 +22,7 @@ from registry.commands.import_batches import MembersImported, import_members, ro
 from registry.commands.import_organisations import OrganisationsImported, import_organisations
 from registry.commands.importing import FileProgress
 from registry.config import RegistrySettings
-from registry.errors import RegistryChanged
+from registry.errors_imports import RegistryChanged
 from registry.importing.mapping import NO_MAPPING, Mapping, MappingInvalid
 from registry.importing.refusals import UnreadableFile
 

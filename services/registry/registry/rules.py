@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 from common.auth import Role
-from registry import errors, errors_offices
+from registry import errors, errors_offices, errors_tree
 from registry.consent_texts import TEXTS, ConsentText
 from registry.importing.names import match_key as match_key
 from registry.importing.texts import fold
@@ -44,7 +44,7 @@ _LATIN = str.maketrans("абвгдежзийклмнопрстуфхцчшщъы
 def check_placement(kind: str, parent_kind: str | None) -> None:
     """Which kind may stand under which; None is nothing, for the root."""
     if parent_kind not in _PARENTS[kind]:
-        raise errors.PlacementRefused(kind, parent_kind)
+        raise errors_tree.PlacementRefused(kind, parent_kind)
 
 
 def check_date(day: date, field: str, today: date, not_before: date = EARLIEST) -> None:
@@ -68,36 +68,36 @@ def check_no_later_change(
     may have changed after it.
     """
     if day < states[0]["valid_from"]:
-        raise errors.EarlierThanLastChange
+        raise errors_tree.EarlierThanLastChange
     fields = set(states[0]) - {"valid_from", "valid_to", "reason"} if "status" in changes else set(changes)
     for before, after in pairwise(states):
         later = after["valid_from"] > day and (until is None or after["valid_from"] < until)
         if later and any(before[field] != after[field] for field in fields):
-            raise errors.EarlierThanLastChange
+            raise errors_tree.EarlierThanLastChange
 
 
 def check_active(organisation: Organisation) -> None:
     if organisation.status != "active":
-        raise errors.OrganisationClosedAlready
+        raise errors_tree.OrganisationClosedAlready
 
 
 def check_not_root(organisation: Organisation) -> None:
     if organisation.kind == "federal":
-        raise errors.RootStays
+        raise errors_tree.RootStays
 
 
 def check_mergeable(source: Organisation, into: Organisation) -> None:
     """Two organisations, both with members of their own or both without."""
     if source.organisation_id == into.organisation_id:
-        raise errors.SameOrganisation
+        raise errors_tree.SameOrganisation
     if (source.kind in MEMBER_KINDS) != (into.kind in MEMBER_KINDS):
-        raise errors.MergeRefused(source.kind, into.kind)
+        raise errors_tree.MergeRefused(source.kind, into.kind)
 
 
 def check_takes_members(organisation: Organisation) -> None:
     check_active(organisation)
     if organisation.kind not in MEMBER_KINDS:
-        raise errors.NotForMembers
+        raise errors_tree.NotForMembers
 
 
 def search_words(text: str) -> list[str]:
@@ -110,9 +110,14 @@ def search_words(text: str) -> list[str]:
     return [part.translate(_LATIN) for word in words for part in re.findall(r"\d+|\D+", word)]
 
 
-def search_name(name: str) -> str:
-    """What is stored for the search: the words between spaces, one at both ends."""
-    return f" {' '.join(search_words(name))} "
+def search_name(name: str, *others: str | None) -> str:
+    """What is stored for the search: the words between spaces, one at both ends.
+
+    `others` are further names (a short one, the institution's): of these the words that the name has not.
+    """
+    words = search_words(name)
+    further = dict.fromkeys(word for other in others if other for word in search_words(other))
+    return f" {' '.join([*words, *(word for word in further if word not in words)])} "
 
 
 def follow_hash(follow_code: str) -> bytes:

@@ -16,7 +16,7 @@ from uuid_utils.compat import uuid7
 from common.db import Database
 from common.events.registry import MemberRetracted
 from common.outbox import publish_rows
-from registry import errors
+from registry import errors_imports
 from registry.commands.import_reading import Source
 from registry.commands.import_records import indexed_organisations
 from registry.commands.import_results import decided_rows, report_of
@@ -197,7 +197,7 @@ async def roll_back_batch(session: AsyncSession, batch_id: UUID) -> dict[str, in
     """
     batch = await locked(session, ImportBatch, batch_id)
     if batch.state not in ("imported", "importing", "rolling_back"):
-        raise errors.ImportNotCommitted
+        raise errors_imports.ImportNotCommitted
     parameters = {"batch_id": batch_id}
     await session.execute(_LOCK_MEMBERS, parameters)
     await session.execute(_JUDGE, parameters)

@@ -15,7 +15,7 @@ from uuid_utils.compat import uuid7
 from common.auth import Principal
 from common.errors import BusinessError
 from common.jobs import Job, Running, enqueue, file_of
-from registry import errors
+from registry import errors_imports
 from registry.commands.import_batches import annotated_copy, end_batch, roll_back_batch
 from registry.commands.import_reading import Source
 from registry.commands.import_results import report_of
@@ -32,7 +32,7 @@ def checked_mapping(document: Any) -> dict[str, Any]:
     try:
         Mapping.of_document(document)
     except MappingInvalid as error:
-        raise errors.MappingRefused(str(error)) from None
+        raise errors_imports.MappingRefused(str(error)) from None
     return dict(document)
 
 
@@ -79,7 +79,7 @@ async def correct_mapping(
 ) -> None:
     """Another mapping of the columns: kept for the office's next files of the same headings, and checked anew."""
     if batch.state not in ("checked", "failed"):
-        raise errors.ImportNotChecked
+        raise errors_imports.ImportNotChecked
     batch.mapping, batch.version = mapping, batch.version + 1
     if batch.organisation_id is not None:
         await _save_mapping(session, batch, mapping, now)
@@ -102,9 +102,9 @@ async def _save_mapping(session: AsyncSession, batch: ImportBatch, mapping: dict
 async def commit_import(session: AsyncSession, principal: Principal, batch: ImportBatch) -> None:
     """Import what was checked. Judged anew: what has come into the base since then counts."""
     if batch.state not in ("checked", "failed"):
-        raise errors.ImportNotChecked
+        raise errors_imports.ImportNotChecked
     if batch.files_job_id is None or await file_of(session, batch.files_job_id, "1") is None:
-        raise errors.ImportFilesGone
+        raise errors_imports.ImportFilesGone
     if batch.state == "checked":
         await _forget_check(session, batch.batch_id)
     batch.version += 1
@@ -113,7 +113,7 @@ async def commit_import(session: AsyncSession, principal: Principal, batch: Impo
 
 async def ask_roll_back(session: AsyncSession, principal: Principal, batch: ImportBatch) -> None:
     if batch.state not in ("imported", "failed"):
-        raise errors.ImportNotCommitted
+        raise errors_imports.ImportNotCommitted
     batch.version += 1
     await _start(session, principal, batch, "import_roll_back", "rolling_back")
 
@@ -193,7 +193,7 @@ async def _order(job: Running, *, dry_run: bool) -> Order:
             async with job.database.sessions() as session:
                 file = await file_of(session, batch.files_job_id, str(number))
             if file is None:
-                raise errors.ImportFilesGone
+                raise errors_imports.ImportFilesGone
             return file.content
 
         return Source(rows[number - 1].name, read)
