@@ -183,9 +183,7 @@ async def test_the_receiving_organisation_is_reminded_before_the_deadline(
     assert (waiting["reminded_at"] is not None, waiting["escalated_to"]) == (True, str(world.town))
 
 
-async def test_nobody_is_taken_on_before_the_organisation_was_there(
-    world: Any, done: Any, refused: Any
-) -> None:
+async def test_nobody_is_taken_on_before_the_organisation_was_there(world: Any, done: Any, refused: Any) -> None:
     young = await world.organisation("primary", world.town, effective_on="2021-06-01")
     transfer = done(await release(world, await world.member(world.school), young), 201)
     path = f"/v1/transfers/{transfer['transfer_id']}/accept"

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -19,7 +19,7 @@ from common.outbox import publish_rows
 from registry import errors_imports
 from registry.commands.import_reading import Source
 from registry.commands.import_records import indexed_organisations
-from registry.commands.import_results import decided_rows, report_of
+from registry.commands.import_results import decided_rows, refusal_of, report_of
 from registry.commands.importing import FileProgress, Order, run_import
 from registry.commands.loading import locked
 from registry.importing.annotate import annotate
@@ -102,27 +102,25 @@ def _reader(path: Path) -> Callable[[], Any]:
 
 async def _annotate(database: Database, order: Order, progress: FileProgress, folder: Path) -> None:
     number = next(n for n, source in enumerate(order.sources, 1) if source.name == progress.name)
-    copy = await annotated_copy(database, order, number)
 
-    def write() -> None:
+    def made() -> BinaryIO:
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / f"{progress.name}.xlsx").write_bytes(copy)
+        return (folder / f"{progress.name}.xlsx").open("wb")
 
-    await asyncio.to_thread(write)
+    with await asyncio.to_thread(made) as target:
+        await write_annotated_copy(database, order, number, target)
 
 
-async def annotated_copy(database: Database, order: Order, number: int) -> bytes:
+async def write_annotated_copy(database: Database, order: Order, number: int, target: BinaryIO) -> None:
     """A file of the order with the decision beside every row. Read anew: what the base keeps of it is not personal."""
     source = order.sources[number - 1]
     async with database.sessions.begin() as session:
         index = OrganisationIndex(await indexed_organisations(session, order.within))
         decided = await decided_rows(session, order.batch_id, number, order.within)
+        refusal = await refusal_of(session, order.batch_id, number)
     content = await source.read()
-
-    def write() -> bytes:
-        return annotate(content, retell(source.name, content, index, order.as_of, order.mapping, decided))
-
-    return await asyncio.to_thread(write)
+    told = retell(source.name, content, index, order.as_of, order.mapping, decided)
+    await asyncio.to_thread(annotate, target, content, source.name, told, refusal)
 
 
 async def end_batch(session: AsyncSession, batch_id: UUID, state: str, totals: dict[str, int]) -> ImportBatch:

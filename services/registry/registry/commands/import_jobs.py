@@ -1,6 +1,7 @@
 """An import over HTTP: uploaded, checked by the worker, committed, perhaps rolled back."""
 
 import contextlib
+import io
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, date, datetime
 from typing import Any
@@ -16,7 +17,7 @@ from common.auth import Principal
 from common.errors import BusinessError
 from common.jobs import Job, Running, enqueue, file_of
 from registry import errors_imports
-from registry.commands.import_batches import annotated_copy, end_batch, roll_back_batch
+from registry.commands.import_batches import end_batch, roll_back_batch, write_annotated_copy
 from registry.commands.import_reading import Source
 from registry.commands.import_results import report_of
 from registry.commands.importing import FileProgress, Order, run_import
@@ -154,7 +155,9 @@ async def _run(job: Running, *, dry_run: bool, state: str) -> dict[str, Any]:
     async def told(progress: FileProgress) -> None:
         number = [source.name for source in order.sources].index(progress.name) + 1
         if progress.status != "already_imported":
-            await job.keep(f"annotated-{number}.xlsx", await annotated_copy(job.database, order, number), XLSX)
+            copy = io.BytesIO()
+            await write_annotated_copy(job.database, order, number, copy)
+            await job.keep(f"annotated-{number}.xlsx", copy.getvalue(), XLSX)
         await job.progress(progress.done, progress.files)
 
     async with _failing(job, order.batch_id):
