@@ -171,9 +171,7 @@ def test_what_an_office_wrote_never_becomes_a_formula_in_the_annotated_copy() ->
     assert page["A2"].fill.fgColor.rgb != page["A3"].fill.fgColor.rgb
 
 
-def test_a_copy_of_many_more_rows_takes_no_more_memory(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_copy_of_many_more_rows_takes_no_more_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # The first rows are held, to judge by them how the sheet is laid out.
     monkeypatch.setattr("registry.importing.reading.HEAD_ROWS", 100)
 
