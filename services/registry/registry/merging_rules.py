@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from uuid import UUID
 
-from registry import errors_records as errors
+from registry import errors
 from registry.models import Consent, Member, Membership, Transfer
 
 FOREVER = date.max

@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 from common.auth import Role
-from registry import errors, errors_offices, errors_tree
+from registry import errors
 from registry.consent_texts import TEXTS, ConsentText
 from registry.importing.names import match_key as match_key
 from registry.importing.texts import fold
@@ -44,7 +44,7 @@ _LATIN = str.maketrans("абвгдежзийклмнопрстуфхцчшщъы
 def check_placement(kind: str, parent_kind: str | None) -> None:
     """Which kind may stand under which; None is nothing, for the root."""
     if parent_kind not in _PARENTS[kind]:
-        raise errors_tree.PlacementRefused(kind, parent_kind)
+        raise errors.PlacementRefused(kind, parent_kind)
 
 
 def check_date(day: date, field: str, today: date, not_before: date = EARLIEST) -> None:
@@ -68,36 +68,36 @@ def check_no_later_change(
     may have changed after it.
     """
     if day < states[0]["valid_from"]:
-        raise errors_tree.EarlierThanLastChange
+        raise errors.EarlierThanLastChange
     fields = set(states[0]) - {"valid_from", "valid_to", "reason"} if "status" in changes else set(changes)
     for before, after in pairwise(states):
         later = after["valid_from"] > day and (until is None or after["valid_from"] < until)
         if later and any(before[field] != after[field] for field in fields):
-            raise errors_tree.EarlierThanLastChange
+            raise errors.EarlierThanLastChange
 
 
 def check_active(organisation: Organisation) -> None:
     if organisation.status != "active":
-        raise errors_tree.OrganisationClosedAlready
+        raise errors.OrganisationClosedAlready
 
 
 def check_not_root(organisation: Organisation) -> None:
     if organisation.kind == "federal":
-        raise errors_tree.RootStays
+        raise errors.RootStays
 
 
 def check_mergeable(source: Organisation, into: Organisation) -> None:
     """Two organisations, both with members of their own or both without."""
     if source.organisation_id == into.organisation_id:
-        raise errors_tree.SameOrganisation
+        raise errors.SameOrganisation
     if (source.kind in MEMBER_KINDS) != (into.kind in MEMBER_KINDS):
-        raise errors_tree.MergeRefused(source.kind, into.kind)
+        raise errors.MergeRefused(source.kind, into.kind)
 
 
 def check_takes_members(organisation: Organisation) -> None:
     check_active(organisation)
     if organisation.kind not in MEMBER_KINDS:
-        raise errors_tree.NotForMembers
+        raise errors.NotForMembers
 
 
 def search_words(text: str) -> list[str]:
@@ -214,20 +214,20 @@ def check_term(starts_on: date, ends_on: date, today: date, years: int) -> None:
     if not EARLIEST <= starts_on <= plus_years(today, 1):
         raise errors.DateOutOfRange("starts_on")
     if not starts_on <= ends_on <= plus_years(starts_on, years):
-        raise errors_offices.TermTooLong(years)
+        raise errors.TermTooLong(years)
 
 
 def check_prolonged(term: OfficeTerm, ends_on: date, today: date, years: int) -> None:
     """Only a term that is not over, and not beyond `years` from now."""
     if term.ends_on < max(today, term.starts_on):
-        raise errors_offices.TermOver
+        raise errors.TermOver
     if not term.ends_on < ends_on <= plus_years(today, years):
-        raise errors_offices.TermTooLong(years)
+        raise errors.TermTooLong(years)
 
 
 def check_ended_early(term: OfficeTerm, last_day: date) -> None:
     if term.ends_on <= last_day:
-        raise errors_offices.TermOver
+        raise errors.TermOver
     if last_day < term.starts_on - timedelta(days=1):
         raise errors.DateOutOfRange("ends_on")
 

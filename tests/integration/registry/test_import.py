@@ -25,7 +25,7 @@ from registry.commands.import_organisations import import_organisations
 from registry.commands.importing import FileProgress
 from registry.commands.organisations import close_organisation
 from registry.consent_texts import CURRENT
-from registry.errors_imports import RegistryChanged
+from registry.errors import RegistryChanged
 from registry.models import Organisation, Person
 
 OMSK = Path(__file__).parents[3] / "examples" / "omsk"

@@ -12,7 +12,7 @@ from common.errors import NotFound
 from common.http import IfMatch, Page, PageDep, ReadSessionDep, SessionDep, check_if_match, etag
 from common.jobs import file_of
 from common.limits import limited
-from registry import errors_imports, rules
+from registry import errors, rules
 from registry.api.dependencies import Purpose, Staff
 from registry.commands import import_jobs as commands
 from registry.commands.audit import record_access
@@ -64,7 +64,7 @@ async def upload_registers(
         raise NotFound("organisation", "of your token")
     contents = [(_name(file), await file.read()) for file in files]
     if len(contents) > MOST_FILES or sum(len(content) for _, content in contents) > MOST_MEBIBYTES * 2**20:
-        raise errors_imports.UploadTooLarge(MOST_FILES, MOST_MEBIBYTES)
+        raise errors.UploadTooLarge(MOST_FILES, MOST_MEBIBYTES)
     batch = await commands.upload_registers(
         session, principal, office, contents, as_of, commands.checked_mapping(_document(mapping)), now
     )
@@ -81,9 +81,7 @@ def _document(mapping: str | None) -> Any:
     try:
         return json.loads(mapping) if mapping else {}
     except ValueError:
-        raise errors_imports.MappingRefused(
-            'The mapping is no JSON; send {"columns": {"heading": "field"}}.'
-        ) from None
+        raise errors.MappingRefused('The mapping is no JSON; send {"columns": {"heading": "field"}}.') from None
 
 
 @router.get("/imports")
@@ -166,7 +164,7 @@ async def read_annotated_copy(
     batch = await queries.import_in_reach(session, principal, import_id)
     file = await file_of(session, batch.job_id, f"annotated-{number}.xlsx") if batch.job_id else None
     if file is None:
-        raise errors_imports.ImportFilesGone
+        raise errors.ImportFilesGone
     whose = await queries.admitted_by(session, import_id, number)
     record_access(session, principal.subject, "import_copy", "member", whose, purpose, datetime.now(UTC))
     headers = {"Content-Disposition": f'attachment; filename="{import_id}-{number}.xlsx"'}

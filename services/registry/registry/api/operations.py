@@ -9,7 +9,7 @@ from fastapi import Query, Request, Response
 from common import app
 from common.auth import Principal
 from common.http import Page, PageDep, ReadSessionDep, SessionDep, etag
-from registry import errors_tree
+from registry import errors
 from registry.api.dependencies import KnownAt, Reader, TreeStaff
 from registry.commands import head_counts
 from registry.commands.operations import asking
@@ -172,7 +172,7 @@ async def _check_reach(
 ) -> None:
     """All organisations that the operation names are the caller's; none that it ends or moves is the caller's own."""
     if subject is None and not principal.sees_everything:
-        raise errors_tree.PlacementRefused(arguments["organisation"]["kind"], None)
+        raise errors.PlacementRefused(arguments["organisation"]["kind"], None)
     parts: list[dict[str, Any]] = arguments.get("parts", [])
     made = [part["new"] for part in parts if "new" in part]
     named = {
@@ -184,7 +184,7 @@ async def _check_reach(
         if organisation_id is not None:
             await reach.check_organisation(session, principal, UUID(str(organisation_id)))
     if kind in _MOVES_ITSELF and subject is not None and subject == principal.organisation_id:
-        raise errors_tree.OwnOrganisation
+        raise errors.OwnOrganisation
 
 
 def _view(operation: OrganisationOperation, response: Response) -> OperationView:

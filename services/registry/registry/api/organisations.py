@@ -11,7 +11,7 @@ from common.auth import Principal
 from common.events.registry import Kind
 from common.http import IfMatch, Page, PageDep, ReadSessionDep, SessionDep, check_if_match, etag
 from common.types import Line
-from registry import errors_tree, rules
+from registry import errors, rules
 from registry.api.dependencies import MomentDep, Reader, TreeStaff
 from registry.api.operations import limits_of
 from registry.commands.loading import lock_tree, locked
@@ -37,7 +37,7 @@ async def create_organisation(
     if body.parent_id is not None:
         await reach.check_organisation(session, principal, body.parent_id)
     elif not principal.sees_everything:
-        raise errors_tree.PlacementRefused(body.kind, None)
+        raise errors.PlacementRefused(body.kind, None)
     given = body.model_dump(mode="json", exclude={"effective_on"})
     made = await _done(session, request, principal, "create", body.parent_id, {"organisation": given}, body, None)
     return await _newest(session, made, response)
@@ -105,7 +105,7 @@ async def move_organisation(
     await reach.check_organisation(session, principal, organisation_id)
     await reach.check_organisation(session, principal, body.parent_id)
     if organisation_id == principal.organisation_id:
-        raise errors_tree.OwnOrganisation
+        raise errors.OwnOrganisation
     arguments = {"parent_id": str(body.parent_id)}
     await _done(session, request, principal, "move", organisation_id, arguments, body, body.reason)
     return await _newest(session, organisation_id, response)
@@ -122,7 +122,7 @@ async def close_organisation(
 ) -> OrganisationView:
     await reach.check_organisation(session, principal, organisation_id)
     if organisation_id == principal.organisation_id:
-        raise errors_tree.OwnOrganisation
+        raise errors.OwnOrganisation
     await _done(session, request, principal, "close", organisation_id, {}, body, body.reason)
     return await _newest(session, organisation_id, response)
 

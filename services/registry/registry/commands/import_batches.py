@@ -16,7 +16,7 @@ from uuid_utils.compat import uuid7
 from common.db import Database
 from common.events.registry import MemberRetracted
 from common.outbox import publish_rows
-from registry import errors_imports
+from registry import errors
 from registry.commands.import_mappings import save_mapping, saved_mappings
 from registry.commands.import_reading import Source
 from registry.commands.import_records import indexed_organisations
@@ -203,7 +203,7 @@ async def roll_back_batch(session: AsyncSession, batch_id: UUID) -> dict[str, in
     """
     batch = await locked(session, ImportBatch, batch_id)
     if batch.state not in ("imported", "importing", "rolling_back"):
-        raise errors_imports.ImportNotCommitted
+        raise errors.ImportNotCommitted
     parameters = {"batch_id": batch_id}
     await session.execute(_LOCK_MEMBERS, parameters)
     await session.execute(_JUDGE, parameters)

@@ -15,7 +15,7 @@ from uuid_utils.compat import uuid7
 from common.auth import Principal
 from common.errors import BusinessError
 from common.jobs import Job, Running, enqueue, file_of
-from registry import errors_imports
+from registry import errors
 from registry.commands.import_batches import end_batch, roll_back_batch, write_annotated_copy
 from registry.commands.import_mappings import save_mapping, saved_mappings
 from registry.commands.import_reading import Source
@@ -33,7 +33,7 @@ def checked_mapping(document: Any) -> dict[str, Any]:
     try:
         Mapping.of_document(document)
     except MappingInvalid as error:
-        raise errors_imports.MappingRefused(str(error)) from None
+        raise errors.MappingRefused(str(error)) from None
     return dict(document)
 
 
@@ -80,7 +80,7 @@ async def correct_mapping(
 ) -> None:
     """Another mapping of the columns: kept for the office's next files of the same headings, and checked anew."""
     if batch.state not in ("checked", "failed"):
-        raise errors_imports.ImportNotChecked
+        raise errors.ImportNotChecked
     batch.mapping, batch.version = mapping, batch.version + 1
     if batch.organisation_id is not None:
         await save_mapping(session, batch, Mapping.of_document(mapping), now)
@@ -90,9 +90,9 @@ async def correct_mapping(
 async def commit_import(session: AsyncSession, principal: Principal, batch: ImportBatch) -> None:
     """Import what was checked. Judged anew: what has come into the base since then counts."""
     if batch.state not in ("checked", "failed"):
-        raise errors_imports.ImportNotChecked
+        raise errors.ImportNotChecked
     if batch.files_job_id is None or await file_of(session, batch.files_job_id, "1") is None:
-        raise errors_imports.ImportFilesGone
+        raise errors.ImportFilesGone
     if batch.state == "checked":
         await _forget_check(session, batch.batch_id)
     batch.version += 1
@@ -101,7 +101,7 @@ async def commit_import(session: AsyncSession, principal: Principal, batch: Impo
 
 async def ask_roll_back(session: AsyncSession, principal: Principal, batch: ImportBatch) -> None:
     if batch.state not in ("imported", "failed"):
-        raise errors_imports.ImportNotCommitted
+        raise errors.ImportNotCommitted
     batch.version += 1
     await _start(session, principal, batch, "import_roll_back", "rolling_back")
 
@@ -182,7 +182,7 @@ async def _order(job: Running, *, dry_run: bool) -> Order:
             async with job.database.sessions() as session:
                 file = await file_of(session, batch.files_job_id, str(number))
             if file is None:
-                raise errors_imports.ImportFilesGone
+                raise errors.ImportFilesGone
             return file.content
 
         return Source(rows[number - 1].name, read)

@@ -15,7 +15,7 @@ from uuid_utils.compat import uuid7
 from common.db import Database
 from common.events.registry import OrganisationCreated
 from common.outbox import publish
-from registry import errors_tree, rules
+from registry import errors, rules
 from registry.commands.import_records import claim_file
 from registry.commands.loading import lock_tree
 from registry.importing.organisation_tree import OrganisationRecord
@@ -124,7 +124,7 @@ def _placed(
         rules.check_placement(record.kind, parent.kind if parent else None)
         if parent is not None:
             rules.check_active(parent)
-    except (errors_tree.PlacementRefused, errors_tree.OrganisationClosedAlready) as refusal:
+    except (errors.PlacementRefused, errors.OrganisationClosedAlready) as refusal:
         message = "Вид организации не может стоять под вышестоящей — исправьте вид или вышестоящую организацию."
         return OrganisationRefused(record.sheet, record.row, refusal.code, message)
     organisation = _organisation(record.kind, record.code, record.name, parent, day)

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from common.db import Database
-from registry import errors_imports
+from registry import errors
 from registry.commands import import_staging as staging
 from registry.commands.import_matching import find_duplicates
 from registry.commands.import_reading import Ahead, Readers, ReadFile, Source
@@ -221,7 +221,7 @@ class _Run:
             )
         )
         if any(status != "active" for status in statuses):
-            raise errors_imports.RegistryChanged(self._names[1] if len(self._names) == 1 else "these registers")
+            raise errors.RegistryChanged(self._names[1] if len(self._names) == 1 else "these registers")
 
 
 _FINISHED = sa.text("select number from import_batch_file where batch_id = :batch_id and status <> 'waiting'")

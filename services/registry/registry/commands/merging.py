@@ -11,7 +11,7 @@ from sqlmodel import col
 from uuid_utils.compat import uuid7
 
 from common.events.registry import MemberChanged, MemberMerged
-from registry import errors_records as errors
+from registry import errors
 from registry import merging_rules as rules
 from registry.commands.approvals import ask_for_approval
 from registry.commands.duplicates import ordered, pair

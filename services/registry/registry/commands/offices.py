@@ -14,7 +14,7 @@ from common.db import sqlstate
 from common.errors import NotFound
 from common.events.registry import Office, OfficeChanged, OfficeEnded, OfficeTaken
 from common.outbox import publish
-from registry import errors_offices, rules
+from registry import errors, rules
 from registry.commands.loading import held_organisation, is_within, locked
 from registry.models import Member, OfficeTerm
 
@@ -43,7 +43,7 @@ async def elect_to_office(
     rules.check_in_force(member)
     rules.check_active(await held_organisation(session, organisation_id))
     if not await is_within(session, member.organisation_id, organisation_id):
-        raise errors_offices.HolderElsewhere
+        raise errors.HolderElsewhere
     term = OfficeTerm(
         term_id=uuid7(),
         organisation_id=organisation_id,
@@ -86,7 +86,7 @@ async def set_released(session: AsyncSession, term_id: UUID, released: bool, now
     """Whether the union pays the holder for the office alone, from now on."""
     term, _ = await locked_term(session, term_id)
     if term.ends_on < now.date():
-        raise errors_offices.TermOver
+        raise errors.TermOver
     if term.released != released:
         term.released = released
         await _change(session, term, now)
@@ -156,7 +156,7 @@ async def pass_offices_on(
             async with session.begin_nested():
                 session.add(given)
                 await _flush(session)
-        except errors_offices.OfficeHeld:
+        except errors.OfficeHeld:
             continue
         publish(session, OfficeTaken(**given.public_state(given.starts_on)))
         passed[-1]["given"] = str(given.term_id)
@@ -178,7 +178,7 @@ async def take_offices_back(session: AsyncSession, passed: Sequence[dict[str, An
                 term.ends_on, term.ended_because = date.fromisoformat(entry["ends_on"]), None
                 term.version += 1
                 await _flush(session)
-        except errors_offices.OfficeHeld:
+        except errors.OfficeHeld:
             # Somebody was elected meanwhile.
             continue
         publish(session, OfficeChanged(**term.public_state(max(ended + _DAY, term.starts_on))))
@@ -224,5 +224,5 @@ async def _flush(session: AsyncSession) -> None:
         await session.flush()
     except IntegrityError as violation:
         if sqlstate(violation) == _EXCLUSION_VIOLATION:
-            raise errors_offices.OfficeHeld from None
+            raise errors.OfficeHeld from None
         raise

@@ -21,7 +21,7 @@ from common.events.registry import (
     OrganisationReopened,
 )
 from common.outbox import publish
-from registry import errors_tree, rules
+from registry import errors, rules
 from registry.commands.effects import Change, Effects
 from registry.commands.loading import lock_tree, locked
 from registry.commands.offices import end_offices_at
@@ -184,7 +184,7 @@ async def reopen_organisation(
     await lock_tree(session)
     organisation = await locked(session, Organisation, organisation_id)
     if organisation.status != "closed":
-        raise errors_tree.OrganisationActive
+        raise errors.OrganisationActive
     place = parent_id or organisation.parent_id
     if place is not None:
         await check_place(session, organisation, place, effective_on)
@@ -199,7 +199,7 @@ async def check_place(session: AsyncSession, organisation: Organisation, parent_
     rules.check_placement(organisation.kind, parent.kind)
     values = {"parent": parent_id, "moved": organisation.organisation_id, "day": day}
     if await session.scalar(_CYCLE, values):
-        raise errors_tree.CycleRefused
+        raise errors.CycleRefused
 
 
 async def check_unused(session: AsyncSession, organisation_id: UUID, day: date) -> None:
@@ -207,14 +207,14 @@ async def check_unused(session: AsyncSession, organisation_id: UUID, day: date) 
     for what, used in _USES.items():
         values = {"id": organisation_id, "day": day} if ":day" in used.text else {"id": organisation_id}
         if await session.scalar(used, values):
-            raise errors_tree.OrganisationInUse(what)
+            raise errors.OrganisationInUse(what)
 
 
 async def check_active_since(session: AsyncSession, organisation_id: UUID, day: date) -> None:
     """The organisation was there on that day, and is active from it on."""
     await session.flush()
     if await session.scalar(_NOT_ACTIVE_SINCE, {"id": organisation_id, "day": day}):
-        raise errors_tree.ParentNotThere
+        raise errors.ParentNotThere
 
 
 def _note(effects: Effects | None, change: Change) -> None:
@@ -232,4 +232,4 @@ async def _parent(session: AsyncSession, parent_id: UUID, day: date) -> Organisa
 async def _taken(session: AsyncSession, kind: str) -> BusinessError:
     roots = sa.text("select exists (select from organisation where kind = 'federal')")
     root = kind == "federal" and await session.scalar(roots)
-    return errors_tree.RootExists() if root else errors_tree.CodeTaken()
+    return errors.RootExists() if root else errors.CodeTaken()

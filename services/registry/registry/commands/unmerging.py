@@ -9,7 +9,7 @@ from sqlmodel import col
 
 from common.events.registry import MemberChanged, MemberExpelled, MemberLeft, MemberReinstated
 from common.outbox import publish
-from registry import errors_records as errors
+from registry import errors
 from registry.commands.duplicates import pair
 from registry.commands.loading import locked
 from registry.commands.membership import publish_member, purposes_in_force

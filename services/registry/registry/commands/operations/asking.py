@@ -13,7 +13,7 @@ from uuid_utils.compat import uuid7
 
 from common.auth import Principal, second_person
 from common.errors import BusinessError
-from registry import errors_tree, rules
+from registry import errors, rules
 from registry.commands.effects import Effects
 from registry.commands.loading import lock_tree, locked
 from registry.commands.operations.impact import count_touched, is_mass, with_effects
@@ -95,7 +95,7 @@ async def ask_operation(
     if operation.status == "done":
         return operation
     if at_once:
-        raise errors_tree.ApprovalNeeded
+        raise errors.ApprovalNeeded
     waiting = OrganisationOperation(**{**operation.model_dump(), "done_at": None, "effects": None})
     if not dry_run:
         waiting.organisation_id = asked.organisation_id
@@ -110,7 +110,7 @@ async def approve_operation(
     await lock_tree(session)
     operation = await locked(session, OrganisationOperation, operation_id)
     if operation.status != "awaiting_approval":
-        raise errors_tree.OperationDecided(operation.status)
+        raise errors.OperationDecided(operation.status)
     second_person(principal, operation.requested_by)
     operation.approved_by, operation.approved_at = principal.subject, now
     operation.version += 1
@@ -126,7 +126,7 @@ async def cancel_operation(session: AsyncSession, operation_id: UUID, by: str) -
     """Before it is done; nothing of it happens."""
     operation = await locked(session, OrganisationOperation, operation_id)
     if operation.status not in ("awaiting_approval", "scheduled"):
-        raise errors_tree.OperationDecided(operation.status)
+        raise errors.OperationDecided(operation.status)
     operation.status, operation.cancelled_by, operation.version = "cancelled", by, operation.version + 1
     return operation
 

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from common.events.registry import MemberTransferred
-from registry import errors_tree, rules
+from registry import errors, rules
 from registry.commands.effects import Effects
 from registry.commands.history import publish_members
 from registry.commands.loading import held_organisation
@@ -153,9 +153,7 @@ async def move_members_back(session: AsyncSession, operation_id: UUID) -> None:
         return
     elsewhere = await session.scalar(_MOVED_ON, values)
     if elsewhere:
-        raise errors_tree.UndoRefused(
-            f"{elsewhere} of the {len(moved)} members whom it moved have left or moved on"
-        )
+        raise errors.UndoRefused(f"{elsewhere} of the {len(moved)} members whom it moved have left or moved on")
     for statement in _MOVE_BACK:
         await session.execute(statement, values)
     await session.execute(_LEAVE_FROM, {"ids": [row.member_id for row in moved]})
@@ -174,5 +172,5 @@ async def _choose(session: AsyncSession, source: UUID, choice: Choice) -> Sequen
     members = (await session.scalars(_CHOOSE, values)).all()
     missing = len(named.difference(members))
     if missing:
-        raise errors_tree.MembersElsewhere(missing)
+        raise errors.MembersElsewhere(missing)
     return members

@@ -11,7 +11,7 @@ from sqlmodel import col
 
 from common.events.registry import ApplicationSubmitted, OrganisationMerged, OrganisationSplit
 from common.outbox import publish
-from registry import errors_tree, rules
+from registry import errors, rules
 from registry.commands.effects import Effects
 from registry.commands.loading import lock_tree, locked
 from registry.commands.operations.members import Choice, move_members
@@ -102,11 +102,11 @@ async def split_organisation(
     for part in parts:
         into = part.into or await _made(session, source, part.new or {}, day, now, effects)
         if into == source_id:
-            raise errors_tree.SameOrganisation
+            raise errors.SameOrganisation
         successors.append(into)
         for unit in part.unit_ids:
             if unit not in below:
-                raise errors_tree.NotBelow
+                raise errors.NotBelow
             await move_organisation(session, unit, into, reason, below[unit], now, effects)
         await move_members(session, operation_id, source_id, into, part.choice, day, now.date(), effects)
     if not close:
@@ -116,7 +116,7 @@ async def split_organisation(
         return
     left = await session.scalar(_LEFT, {"source": source_id})
     if left:
-        raise errors_tree.MembersLeft(left)
+        raise errors.MembersLeft(left)
     await _hand_over(session, source_id, successors[0], day, now, effects)
     await close_organisation(
         session, source_id, reason, day, now, effects, event=OrganisationSplit, successor_ids=successors

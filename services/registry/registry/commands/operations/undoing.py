@@ -15,7 +15,7 @@ from common.events.registry import (
     OrganisationRenamed,
     OrganisationReopened,
 )
-from registry import errors_tree
+from registry import errors
 from registry.commands.effects import Change, Effects
 from registry.commands.head_counts import COUNTS, take_back_count
 from registry.commands.loading import locked
@@ -42,9 +42,9 @@ async def check_undoable(session: AsyncSession, operation_id: UUID) -> Organisat
     """It is done, not undone, and no undoing of it waits. The row is locked."""
     operation = await locked(session, OrganisationOperation, operation_id)
     if operation.status != "done" or operation.kind == "undo":
-        raise errors_tree.NotToUndo(operation.status)
+        raise errors.NotToUndo(operation.status)
     if await session.scalar(_WAITING_UNDO, {"id": operation_id}):
-        raise errors_tree.NotToUndo("about to be undone")
+        raise errors.NotToUndo("about to be undone")
     return operation
 
 
@@ -74,7 +74,7 @@ async def _restore(session: AsyncSession, change: Change, reason: str | None, un
     organisation = await locked(session, Organisation, change.organisation_id)
     now_believed = await state_on(session, organisation, change.day)
     if any(now_believed[name] != value for name, value in change.after.items()):
-        raise errors_tree.UndoRefused(f"organisation {organisation.code} was changed again for that day")
+        raise errors.UndoRefused(f"organisation {organisation.code} was changed again for that day")
     before = change.before
     try:
         place = before.get("parent_id", organisation.parent_id)
@@ -85,7 +85,7 @@ async def _restore(session: AsyncSession, change: Change, reason: str | None, un
             await check_unused(session, organisation.organisation_id, change.day)
         undone.changes.append(await change_from(session, organisation, _event(change), before, change.day, reason))
     except BusinessError as refusal:
-        raise errors_tree.UndoRefused(f"organisation {organisation.code}: {refusal.detail}") from refusal
+        raise errors.UndoRefused(f"organisation {organisation.code}: {refusal.detail}") from refusal
 
 
 def _event(change: Change) -> type[OrganisationEvent]:
@@ -108,7 +108,7 @@ async def _unmake(session: AsyncSession, created: UUID, reason: str | None, undo
             session, organisation, OrganisationClosed, changes, organisation.opened_on, reason
         )
     except BusinessError as refusal:
-        raise errors_tree.UndoRefused(f"organisation {organisation.code}: {refusal.detail}") from refusal
+        raise errors.UndoRefused(f"organisation {organisation.code}: {refusal.detail}") from refusal
     undone.changes.append(change)
 
 
