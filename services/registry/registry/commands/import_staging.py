@@ -37,6 +37,7 @@ _TABLES = (
         old_card_number text, match_key text
     )""",
 )
+_TAKEN_BY_MEMBER = "create index on import_taken (member_id)"
 _TAKEN_INDEXES = (
     "create index on import_taken (birth_date, name_key(last_name))",
     "create index on import_taken (birth_date, name_key(first_name))",
@@ -47,7 +48,7 @@ _TAKEN_INDEXES = (
 
 async def make_tables(session: AsyncSession, *, dry_run: bool) -> None:
     """For the connection of the session; `drop_tables` before it goes back to the pool."""
-    for statement in (*_TABLES, *(_TAKEN_INDEXES if dry_run else ())):
+    for statement in (*_TABLES, _TAKEN_BY_MEMBER, *(_TAKEN_INDEXES if dry_run else ())):
         await session.execute(sa.text(statement))
 
 
