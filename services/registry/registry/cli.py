@@ -20,9 +20,9 @@ from common.db import Database
 from common.errors import BusinessError
 from registry.commands.import_batches import MembersImported, import_members, roll_back_batch
 from registry.commands.import_organisations import OrganisationsImported, import_organisations
+from registry.commands.import_records import office_of_code
 from registry.commands.importing import FileProgress
 from registry.config import RegistrySettings
-from registry.errors import RegistryChanged
 from registry.importing.mapping import NO_MAPPING, Mapping, MappingInvalid
 from registry.importing.refusals import UnreadableFile
 
@@ -81,6 +81,14 @@ def members_command(
             "--mapping", metavar="FILE", exists=True, dir_okay=False, help="What the columns mean; YAML or JSON."
         ),
     ] = None,
+    office: Annotated[
+        str | None,
+        typer.Option(
+            "--office",
+            metavar="CODE",
+            help="Whose registers these are: only its organisations, its saved columns.",
+        ),
+    ] = None,
     annotated: Annotated[
         Path | None, typer.Option("--annotated", metavar="DIR", help="Copies with the decision beside each row.")
     ] = None,
@@ -95,6 +103,8 @@ def members_command(
     day = as_of.date() if as_of else datetime.now(UTC).date()
 
     async def work(database: Database) -> MembersImported:
+        async with database.sessions() as session:
+            within = await office_of_code(session, office) if office else None
         with _progress(len(files)) as advance:
             return await import_members(
                 database,
@@ -104,12 +114,13 @@ def members_command(
                 advance,
                 dry_run=dry_run,
                 mapping=corrections,
+                office=within,
                 with_rows=report is not None,
             )
 
     try:
         result = _run(work)
-    except RegistryChanged as refusal:
+    except BusinessError as refusal:
         typer.echo(refusal.detail, err=True)
         raise typer.Exit(1) from None
     outcomes = ("accepted", "duplicate", "rejected")

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from registry.config import RegistrySettings
-from registry.errors_records import ErasureKeyMissing
+from registry.errors import ErasureKeyMissing
 
 _BYTES = 32
 

@@ -5,12 +5,10 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from uuid import UUID
 
-from registry import errors_records as errors
+from registry import errors
 from registry.models import Consent, Member, Membership, Transfer
 
 FOREVER = date.max
-TAKEN = ("last_name", "first_name", "patronymic", "birth_date", "sex", "phone", "email", "old_card_number")
-"""Fields of the person that may be taken over from the absorbed record."""
 
 
 def check_mergeable(survivor: Member, absorbed: Member, open_transfers: Sequence[Transfer]) -> None:

@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 from common.auth import Role
-from registry import errors, errors_offices
+from registry import errors
 from registry.consent_texts import TEXTS, ConsentText
 from registry.importing.names import match_key as match_key
 from registry.importing.texts import fold
@@ -110,9 +110,14 @@ def search_words(text: str) -> list[str]:
     return [part.translate(_LATIN) for word in words for part in re.findall(r"\d+|\D+", word)]
 
 
-def search_name(name: str) -> str:
-    """What is stored for the search: the words between spaces, one at both ends."""
-    return f" {' '.join(search_words(name))} "
+def search_name(name: str, *others: str | None) -> str:
+    """What is stored for the search: the words between spaces, one at both ends.
+
+    `others` are further names (a short one, the institution's): of these the words that the name has not.
+    """
+    words = search_words(name)
+    further = dict.fromkeys(word for other in others if other for word in search_words(other))
+    return f" {' '.join([*words, *(word for word in further if word not in words)])} "
 
 
 def follow_hash(follow_code: str) -> bytes:
@@ -209,20 +214,20 @@ def check_term(starts_on: date, ends_on: date, today: date, years: int) -> None:
     if not EARLIEST <= starts_on <= plus_years(today, 1):
         raise errors.DateOutOfRange("starts_on")
     if not starts_on <= ends_on <= plus_years(starts_on, years):
-        raise errors_offices.TermTooLong(years)
+        raise errors.TermTooLong(years)
 
 
 def check_prolonged(term: OfficeTerm, ends_on: date, today: date, years: int) -> None:
     """Only a term that is not over, and not beyond `years` from now."""
     if term.ends_on < max(today, term.starts_on):
-        raise errors_offices.TermOver
+        raise errors.TermOver
     if not term.ends_on < ends_on <= plus_years(today, years):
-        raise errors_offices.TermTooLong(years)
+        raise errors.TermTooLong(years)
 
 
 def check_ended_early(term: OfficeTerm, last_day: date) -> None:
     if term.ends_on <= last_day:
-        raise errors_offices.TermOver
+        raise errors.TermOver
     if last_day < term.starts_on - timedelta(days=1):
         raise errors.DateOutOfRange("ends_on")
 

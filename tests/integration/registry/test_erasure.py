@@ -14,7 +14,7 @@ from common.events.registry import MemberErased, MemberLeft
 from registry import keys
 from registry.commands.erasure_journal import erasures, journal_line, read_journal, reapply
 from registry.config import RegistrySettings
-from registry.errors_records import JournalUnsound
+from registry.errors import JournalUnsound
 from registry.keys import ErasureKey
 from registry.rounds import keep_no_longer
 from tests.integration.registry.care import approve, erase, examine, merge, second

@@ -26,6 +26,7 @@ from registry.cli import import_app
 from registry.commands.import_batches import import_members, roll_back_batch
 from registry.commands.import_records import indexed_organisations
 from registry.commands.importing import FileProgress
+from registry.importing.mapping import NO_MAPPING, Mapping
 from registry.importing.organisation_index import OrganisationIndex
 from registry.models import Organisation
 from tests.unit.registry.reference import SourceFile, classify
@@ -257,6 +258,8 @@ def test_the_operator_corrects_the_columns_and_takes_an_import_back(
     result = cli.invoke(import_app, run)
     assert (result.exit_code, "accepted 1" in result.output) == (0, True), result.output
     batch = result.output.split("batch ")[1].split(":")[0]
+    nowhere = cli.invoke(import_app, [*run, "--office", "P404"])
+    assert (nowhere.exit_code, "P404" in nowhere.output) == (1, True), nowhere.output
     mapping.write_text("columns: {Кто: salary}")
     refused = cli.invoke(import_app, run)
     assert (refused.exit_code, "There is no field 'salary'" in refused.output) == (2, True)
@@ -285,3 +288,44 @@ async def test_events_written_in_a_set_are_as_those_written_one_by_one(
     assert json.loads(ours[0].payload) == json.loads(one.payload)
     same = ("ce_type", "ce_source", "ce_dataschema", "ce_specversion", "content-type")
     assert [ours[0].headers[name] for name in same] == [one.headers[name] for name in same]
+
+
+async def test_of_an_office_only_its_organisations_are_known_and_its_columns_remembered(
+    database: Database, school: Organisation, tmp_path: Path
+) -> None:
+    """«Когда» means the birth date: the office says it once. Another office's registers know nothing of it."""
+    async with database.sessions.begin() as session:
+        second = _under(await session.get_one(Organisation, school.parent_id), "primary", "P9", "ППО «Лицей № 9»")
+        session.add(second)
+
+    def sheet(name: str, person: str) -> Path:
+        path = tmp_path / name
+        path.write_text(f"Кто;Когда;Ещё когда;Где\n{person};01.02.1980;03.04.1985;СОШ № 1\n")
+        return path
+
+    said = Mapping.of_document({"columns": {"Кто": "full_name", "Когда": "joined_on", "Ещё когда": "birth_date"}})
+
+    async def born(
+        path: Path, office: Organisation, mapping: Mapping = NO_MAPPING
+    ) -> list[tuple[str, str | None]]:
+        result = await import_members(
+            database, [path], AS_OF, now=NOW, mapping=mapping, office=office.organisation_id
+        )
+        rows = result.report["files"][path.name]["rows"]
+        return [(row["outcome"], row["reason"]) for row in rows]
+
+    await import_members(
+        database, [sheet("0.csv", "Пробная Анна Ильинична")], AS_OF, mapping=said, office=school.organisation_id,
+        dry_run=True,
+    )  # fmt: skip
+    assert await born(sheet("1.csv", "Орлова Анна Ильинична"), school, said) == [("accepted", None)]
+    assert await born(sheet("2.csv", "Орлова Инна Петровна"), school) == [("accepted", None)]
+    assert await born(sheet("3.csv", "Орлова Яна Львовна"), second) == [], "what is a name there, nobody has said"
+    elsewhere = await born(sheet("4.csv", "Орлова Яна Львовна"), second, said)
+    assert elsewhere == [("rejected", "organisation_unknown")]
+    async with database.sessions() as session:
+        statement = "select first_name, birth_date from person order by first_name"
+        found = [(row[0], str(row[1])) for row in await session.execute(sa.text(statement))]
+        kept = list(await session.scalars(sa.text("select organisation_id from import_mapping")))
+    assert found == [("Анна", "1985-04-03"), ("Инна", "1985-04-03")]
+    assert sorted(kept) == sorted([school.organisation_id, second.organisation_id])

@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
+from common.db import Database
 from common.events.registry import MemberAdmitted, MemberChanged, MemberReinstated
+from tests.integration.registry import care
 
 PAPER = {
     "last_name": "Кузнецова",
@@ -73,10 +75,18 @@ async def test_a_seniority_from_elsewhere_is_kept(world: Any, done: Any, refused
     refused(later, 422, "date_out_of_range")
 
 
-async def test_entries_that_cannot_be_are_refused(world: Any, done: Any, refused: Any) -> None:
+async def test_entries_that_cannot_be_are_refused(
+    world: Any, done: Any, refused: Any, database: Database, settings: Any
+) -> None:
     done(await enter(world, world.school), 201)
+    await care.examine(database, settings)
     refused(await enter(world, world.other, last_name="КУЗНЕЦОВА"), 409, "already_member")
     done(await enter(world, world.other, namesake_confirmed=True), 201)
+    await care.examine(database, settings)
+    waiting, decided = await care.queue(world), await care.queue(world, status="not_same")
+    assert (waiting, len(decided)) == ([], 1), "what staff said of the namesake, nobody is asked again"
+    early = {"effective_on": "2019-12-31", "protocol_on": "2019-12-31", "namesake_confirmed": True}
+    refused(await enter(world, world.school, **early), 409, "parent_not_active")
     someone = {"first_name": "Ольга"}
     refused(await enter(world, world.school, **someone, birth_date="2010-03-04"), 422, "too_young")
     refused(await enter(world, world.school, **someone, consents=["cards"]), 422, "membership_consent_required")
@@ -123,7 +133,7 @@ async def test_name_and_birth_date_are_corrected_with_a_reason(
 async def test_a_reinstatement_keeps_the_seniority_without_the_days_between(
     how: str, world: Any, done: Any, refused: Any, published: Any
 ) -> None:
-    member = await world.member(world.school, effective_on="2015-02-01")
+    member = await world.member(world.school, effective_on="2020-02-01")
     refused(await reinstate(world, member), 409, "membership_in_force")
     done(await end(world, member, how))
     refused(await reinstate(world, member, effective_on="2021-06-30"), 422, "date_out_of_range")
@@ -131,20 +141,20 @@ async def test_a_reinstatement_keeps_the_seniority_without_the_days_between(
     assert (back["status"], back["organisation_id"], back["joined_on"], back["left_on"]) == (
         "member",
         str(world.other),
-        "2015-02-01",
+        "2020-02-01",
         None,
     )
     (event,) = await published(MemberReinstated)
     assert (event.version, str(event.effective_on), event.consents) == (3, "2021-09-01", ["cards", "membership"])
     path = f"/v1/members/{member}"
-    for day, years, interrupted in (("2021-02-01", 6, 0), ("2022-02-01", 6, 62), ("2022-04-04", 7, 62)):
+    for day, years, interrupted in (("2021-02-01", 1, 0), ("2022-02-01", 1, 62), ("2022-04-04", 2, 62)):
         answer = done(
             await world.client.get(f"{path}/seniority", params={"as_of": day}, headers=world.self(member))
         )
         assert (answer["years"], answer["interrupted_days"]) == (years, interrupted), day
     extract = done(await world.client.get(f"{path}/extract", headers=world.federal))
     assert [(stay["from_on"], stay["to_on"]) for stay in extract["stays"]] == [
-        ("2015-02-01", "2021-07-01"),
+        ("2020-02-01", "2021-07-01"),
         ("2021-09-01", None),
     ]
     assert extract["decisions"][-1]["kind"] == "reinstated"
@@ -155,12 +165,12 @@ async def test_a_reinstatement_keeps_the_seniority_without_the_days_between(
 async def test_an_annulled_expulsion_leaves_no_gap_and_a_decision_may_begin_the_seniority_anew(
     world: Any, done: Any, refused: Any
 ) -> None:
-    member = await world.member(world.school, effective_on="2015-02-01")
+    member = await world.member(world.school, effective_on="2020-02-01")
     done(await end(world, member, "expel"))
     done(await reinstate(world, member, effective_on="2021-07-01"))
     path = f"/v1/members/{member}/seniority"
     answer = done(await world.client.get(path, params={"as_of": "2022-02-01"}, headers=world.federal))
-    assert (answer["years"], answer["interrupted_days"]) == (7, 0)
+    assert (answer["years"], answer["interrupted_days"]) == (2, 0)
     done(await end(world, member, "leave", "2022-03-01"))
     refused(
         await reinstate(world, member, effective_on="2022-04-01", seniority_from="2022-04-02"),

@@ -8,7 +8,7 @@ import pytest
 import sqlalchemy as sa
 
 from common.db import Database
-from common.events.registry import MemberChanged, MemberLeft, MemberMerged, MemberReinstated
+from common.events.registry import MemberChanged, MemberLeft, MemberMerged, MemberReinstated, OfficeEnded
 from registry.commands.deciding import end_what_waited_too_long
 from registry.config import RegistrySettings
 from registry.rounds import keep_no_longer
@@ -24,7 +24,7 @@ async def pair(world: Any) -> tuple[str, str]:
     """The record that goes on (2021, the school), and an older one with other consents (2019, another school)."""
     survivor = await world.member(world.school, **NAME, consents=["membership", "bonus"])
     absorbed = await world.member(
-        world.other, **TYPO, consents=["membership", "cards"], effective_on="2019-09-01", phone="+79139990000"
+        world.other, **TYPO, consents=["membership", "cards"], effective_on="2020-03-01", phone="+79139990000"
     )
     return survivor, absorbed
 
@@ -49,14 +49,14 @@ async def test_a_merge_keeps_seniority_consents_and_both_histories(
     await merge(world, survivor, absorbed, take=["phone"])
     shown = done(await world.client.get(f"/v1/members/{survivor}", headers=world.federal))
     assert (shown["joined_on"], shown["consents"], shown["phone"]) == (
-        "2019-09-01",
+        "2020-03-01",
         ["bonus", "cards", "membership"],
         "+79139990000",
     )
     extract = done(await world.client.get(f"/v1/members/{survivor}/extract", headers=world.self(survivor)))
     assert [(s["organisation_id"], s["from_on"], s["to_on"]) for s in extract["stays"]] == [
         (str(world.school), "2021-02-01", None),
-        (str(world.other), "2019-09-01", "2021-02-01"),
+        (str(world.other), "2020-03-01", "2021-02-01"),
     ]
     gone = done(await world.client.get(f"/v1/members/{absorbed}", headers=world.federal))
     assert gone["status"] == "merged"
@@ -68,8 +68,8 @@ async def test_a_merge_keeps_seniority_consents_and_both_histories(
         (e.organisation_id, str(e.effective_on), str(e.joined_on), e.consents, e.version)
         for e in (earlier, changed)
     ] == [
-        (world.other, "2019-09-01", "2019-09-01", ["bonus", "cards", "membership"], 2),
-        (world.school, "2021-02-01", "2019-09-01", ["bonus", "cards", "membership"], 3),
+        (world.other, "2020-03-01", "2020-03-01", ["bonus", "cards", "membership"], 2),
+        (world.school, "2021-02-01", "2020-03-01", ["bonus", "cards", "membership"], 3),
     ]
     assert isinstance(merged, MemberMerged)
     assert (str(merged.member_id), str(merged.into_member_id), merged.status, merged.consents, merged.version) == (
@@ -89,14 +89,14 @@ async def test_the_past_of_both_is_the_survivors_and_nobodys_twice(world: Any, d
 
     school, other = str(world.school), str(world.other)
     apart = [[(absorbed, other)], sorted([(survivor, school), (absorbed, other)])]
-    assert [sorted(await members(day)) for day in ("2020-01-01", "2022-01-01")] == apart
+    assert [sorted(await members(day)) for day in ("2020-06-01", "2022-01-01")] == apart
     merge_id = (await merge(world, survivor, absorbed))["merge_id"]
-    assert [await members(day) for day in ("2020-01-01", "2022-01-01")] == [
+    assert [await members(day) for day in ("2020-06-01", "2022-01-01")] == [
         [(survivor, other)],
         [(survivor, school)],
     ]
     done(await world.client.post(f"/v1/merges/{merge_id}/undo", headers=world.federal))
-    assert [sorted(await members(day)) for day in ("2020-01-01", "2022-01-01")] == apart
+    assert [sorted(await members(day)) for day in ("2020-06-01", "2022-01-01")] == apart
 
 
 async def test_seniority_by_decision_may_stay_the_survivors(world: Any, done: Any, pair: Any) -> None:
@@ -146,7 +146,7 @@ async def test_undoing_restores_both_exactly(
         *(MemberChanged, MemberChanged, MemberReinstated),
     ]
     assert [(str(e.effective_on), str(e.joined_on), e.organisation_id, e.version) for e in events[3:5]] == [
-        ("2019-09-01", "2021-02-01", world.school, 4),
+        ("2020-03-01", "2021-02-01", world.school, 4),
         ("2021-02-01", "2021-02-01", world.school, 5),
     ]
     assert (events[5].status, events[5].version, events[5].consents) == ("member", 3, ["cards", "membership"])
@@ -235,11 +235,44 @@ async def test_merges_that_cannot_be_are_refused(world: Any, done: Any, refused:
     refused(await ask_merge(world, absorbed, survivor), 409, "record_not_mergeable")
 
 
+async def test_offices_go_on_with_the_record_that_goes_on_and_come_back_by_an_undo(
+    world: Any, done: Any, published: Any, pair: Any
+) -> None:
+    survivor, absorbed = pair
+    today = datetime.now(UTC).date()
+    begin, end = str(today - timedelta(days=30)), str(today + timedelta(days=90))
+    term = {"member_id": absorbed, "starts_on": begin, "ends_on": end}
+    protocol = {"protocol_number": "1", "protocol_on": begin}
+    held = {}
+    # The survivor stands under the town, and not in the other school.
+    for place, office in ((world.town, "committee_member"), (world.other, "chair")):
+        body = {**term, **protocol, "office": office}
+        path = f"/v1/organisations/{place}/offices"
+        held[office] = done(await world.client.post(path, json=body, headers=world.federal), 201)["term_id"]
+
+    async def terms(member: str) -> list[tuple[str, str, str]]:
+        params = {"member_id": member}
+        page = done(await world.client.get("/v1/offices", params=params, headers=world.federal))
+        return sorted((item["office"], item["starts_on"], item["ends_on"]) for item in page["items"])
+
+    whole = [("chair", begin, end), ("committee_member", begin, end)]
+    assert await terms(absorbed) == whole
+    merge_id = (await merge(world, survivor, absorbed))["merge_id"]
+    yesterday = str(today - timedelta(days=1))
+    assert await terms(absorbed) == [("chair", begin, yesterday), ("committee_member", begin, yesterday)]
+    assert await terms(survivor) == [("committee_member", str(today), end)]
+    ended = await published(OfficeEnded)
+    assert {str(event.term_id) for event in ended} == set(held.values())
+    done(await world.client.post(f"/v1/merges/{merge_id}/undo", headers=world.federal))
+    assert await terms(absorbed) == whole
+    assert await terms(survivor) == [("committee_member", str(today), yesterday)]
+
+
 async def test_an_ended_record_merged_and_parted_is_ended_again(
     world: Any, done: Any, published: Any, pair: Any
 ) -> None:
     survivor, absorbed = pair
-    leave = {"effective_on": "2020-01-01"}
+    leave = {"effective_on": "2020-06-01"}
     done(await world.client.post(f"/v1/members/{absorbed}/leave", json=leave, headers=world.federal))
     merge_id = (await merge(world, survivor, absorbed))["merge_id"]
     done(await world.client.post(f"/v1/merges/{merge_id}/undo", headers=world.federal))
@@ -247,7 +280,7 @@ async def test_an_ended_record_merged_and_parted_is_ended_again(
     assert (str(last.member_id), last.status, str(last.left_on), last.version) == (
         absorbed,
         "left",
-        "2020-01-01",
+        "2020-06-01",
         4,
     )
 

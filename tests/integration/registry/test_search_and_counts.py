@@ -55,6 +55,23 @@ async def test_the_search_is_of_the_day_and_of_the_reach(world: Any, done: Any, 
     assert done(await world.client.get("/v1/public/organisation-search", params={"q": "тарская"})) == []
 
 
+async def test_the_institution_finds_its_organisation(world: Any, done: Any, found: Any) -> None:
+    """Who joins knows where they work, not what the union calls it; an institution's earlier name is of its days."""
+    path = f"/v1/organisations/{world.school}"
+    name = "ППО МБОУ «Берёзовская СОШ № 2»"
+    institution = {"institution_name": "МКУ «Дворец творчества»", "effective_on": "2021-03-01"}
+    done(await world.patch(path, institution))
+    for text in ("дворец творчества", "дворец творчиства", "дворец берёзовская"):
+        assert await found(text) == [name], text
+    assert await found("дворец", as_of="2021-02-28") == []
+    for public in ("/v1/public/organisations", "/v1/public/organisation-search"):
+        answer = done(await world.client.get(public, params={"q": "дворец творчества"}))
+        items = answer["items"] if isinstance(answer, dict) else answer
+        assert [item["name"] for item in items] == [name]
+    done(await world.patch(path, {"name": "ППО Дворца", "effective_on": "2021-04-01"}))
+    assert await found("творчества") == ["ППО Дворца"], "the institution stays when the name changes"
+
+
 async def test_counts_of_a_day_stay(world: Any, done: Any) -> None:
     member = await world.member(world.school)
     await world.member(world.other, category="student", effective_on="2021-03-01")

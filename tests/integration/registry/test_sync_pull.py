@@ -2,7 +2,7 @@
 
 import asyncio
 import uuid
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from common.db import Database
 from common.rounds import run_round
 from registry import keys
+from registry.commands.import_batches import import_members, roll_back_batch
 from registry.main import service as registry
 from tests.integration.registry import care
 from tests.pocket import Pocket
@@ -103,13 +104,25 @@ async def test_a_change_reaches_the_next_synchronisation_of_another_phone(
     assert phone.store.organisations[str(world.school)]["name"] == "Новое имя"
 
 
+async def imported(database: Database, folder: Path) -> tuple[uuid.UUID, str]:
+    """A register of one person of the school: its batch, and the member."""
+    register = folder / "register.csv"
+    register.write_text("ФИО;Дата рождения;ППО\nЛишняя Ольга Львовна;01.02.1980;Берёзовская СОШ № 2\n")
+    batch = (await import_members(database, [register], date(2022, 1, 1))).batch_id
+    async with database.sessions() as session:
+        row = sa.text("select member_id from import_row where batch_id = :batch")
+        return batch, str(await session.scalar(row, {"batch": batch}))
+
+
 async def test_whoever_left_the_scope_leaves_the_phone_with_the_reason(
-    world: Any, phone: Pocket, database: Database, done: Any
+    world: Any, phone: Pocket, database: Database, done: Any, tmp_path: Path
 ) -> None:
-    moved, left, expelled, erased, doubled, mistaken = [await world.member(world.school) for _ in range(6)]
+    moved, left, expelled, erased, doubled = [await world.member(world.school) for _ in range(5)]
+    batch, mistaken = await imported(database, tmp_path)
     survivor = await world.member(world.other)
     application = (await world.apply(world.school))["application_id"]
     await phone.pull()
+    assert phone.store.members[mistaken]["last_name"] == "Лишняя"
     body = {"member_id": moved, "to_organisation_id": str(world.other), "effective_on": "2021-05-01"}
     transfer = done(await world.client.post("/v1/transfers", json=body, headers=world.federal), 201)["transfer_id"]
     await phone.pull()
@@ -125,13 +138,7 @@ async def test_whoever_left_the_scope_leaves_the_phone_with_the_reason(
     await care.erase(world, erased)
     await care.merge(world, survivor, doubled)
     async with database.sessions.begin() as session:
-        # As a batch that is rolled back does it.
-        await session.execute(
-            sa.text(
-                "update member set status = 'retracted', left_on = joined_on, version = version + 1"
-                " where member_id = :id"
-            ).bindparams(sa.bindparam("id", uuid.UUID(mistaken), sa.Uuid))
-        )
+        assert await roll_back_batch(session, batch) == {"retracted": 1}
     found = await stones(phone)
     expected = {
         (moved, "transferred"),

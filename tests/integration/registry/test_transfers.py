@@ -164,6 +164,39 @@ async def test_past_its_deadline_the_nearest_organisation_above_both_ends_decide
     assert await counts(world, done) == {str(world.other): 1, str(world.school): 1}
 
 
+async def test_the_receiving_organisation_is_reminded_before_the_deadline(
+    world: Any, done: Any, pass_time: Any
+) -> None:
+    transfer = done(await release(world, await world.member(world.school), world.other), 201)
+    now = datetime.now(UTC)
+
+    async def reminded(scope: Any) -> list[str]:
+        headers = world.staff("primary_staff", scope)
+        page = done(await world.client.get("/v1/transfers", params={"reminded": "true"}, headers=headers))
+        return [item["transfer_id"] for item in page["items"]]
+
+    for days, expected in ((24, []), (25, [transfer["transfer_id"]]), (31, [])):
+        await pass_time(now + timedelta(days=days))
+        assert await reminded(world.other) == expected, days
+        assert await reminded(world.school) == [], "who has released has nothing to decide"
+    (waiting,) = await one(world, done, transfer)
+    assert (waiting["reminded_at"] is not None, waiting["escalated_to"]) == (True, str(world.town))
+
+
+async def test_nobody_is_taken_on_before_the_organisation_was_there(world: Any, done: Any, refused: Any) -> None:
+    young = await world.organisation("primary", world.town, effective_on="2021-06-01")
+    transfer = done(await release(world, await world.member(world.school), young), 201)
+    path = f"/v1/transfers/{transfer['transfer_id']}/accept"
+    headers = world.staff("primary_staff", young)
+    early = {"effective_on": "2021-05-31"}
+    refused(await world.client.post(path, json=early, headers=headers), 409, "parent_not_active")
+    done(await world.client.post(path, json={"effective_on": "2021-06-01"}, headers=headers))
+    receipt = await world.apply(young)
+    admit = f"/v1/applications/{receipt['application_id']}/admit"
+    body = {"protocol_number": "1", **early}
+    refused(await world.client.post(admit, json=body, headers=headers), 409, "parent_not_active")
+
+
 async def test_the_organisation_above_may_give_more_time(
     world: Any, done: Any, refused: Any, pass_time: Any
 ) -> None:

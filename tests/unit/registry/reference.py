@@ -1,11 +1,13 @@
 """The decision for every row as a clerk would come to it, one row after another: what the import in sets must equal."""
 
+import io
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
+from registry.importing.annotate import annotate
 from registry.importing.mapping import NO_MAPPING, Mapping
 from registry.importing.messages import duplicate_message
 from registry.importing.names import PersonName
@@ -13,10 +15,10 @@ from registry.importing.opening import open_registers, reading_of
 from registry.importing.organisation_index import OrganisationIndex
 from registry.importing.outcomes import (
     FileRefusal,
-    FileResult,
     RowOutcome,
     RowRef,
     SheetReading,
+    ToldSheet,
 )
 from registry.importing.people import Entry, Match, PeopleIndex
 from registry.importing.refusals import UnreadableFile
@@ -44,6 +46,28 @@ class KnownPerson:
     card_number: str | None = None
     phone: str | None = None
     email: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FileResult:
+    """One file's outcome: `refusal` is set exactly when the file could not be read as a register at all."""
+
+    name: str
+    rows: tuple[RowOutcome, ...] = ()
+    sheets: tuple[SheetReading, ...] = ()
+    refusal: FileRefusal | None = None
+
+
+def annotated(content: bytes, result: FileResult) -> bytes:
+    """The annotated copy of what `result` says of the file."""
+    told = (
+        ToldSheet(sheet.name, sheet.heading_row, (row for row in result.rows if row.sheet == name))
+        for sheet in result.sheets
+        for name in [sheet.name]
+    )
+    target = io.BytesIO()
+    annotate(target, content, result.name, told, result.refusal)
+    return target.getvalue()
 
 
 _People = PeopleIndex[RowRef | str]

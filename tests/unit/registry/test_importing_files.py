@@ -2,20 +2,23 @@
 
 import io
 import random
+import tracemalloc
 import zipfile
 from collections.abc import Sequence
 from datetime import date
+from pathlib import Path
 
 import pytest
 import xlsxwriter
 
 from registry.importing.annotate import annotate
 from registry.importing.delimited import decode
+from registry.importing.mapping import NO_MAPPING
 from registry.importing.organisation_index import IndexedOrganisation, OrganisationIndex
-from registry.importing.outcomes import FileResult
 from registry.importing.reading import read_sheets
 from registry.importing.refusals import UnreadableFile
-from tests.unit.registry.reference import SourceFile, build_report, classify
+from registry.importing.retelling import retell
+from tests.unit.registry.reference import FileResult, SourceFile, annotated, build_report, classify
 
 AS_OF = date(2022, 1, 1)
 SCHOOLS = OrganisationIndex([IndexedOrganisation("a", "ППО МБОУ «Лицей № 4»", "primary", "A-4")])
@@ -76,7 +79,7 @@ def test_what_is_no_register_is_refused_with_a_code_and_advice(content: bytes, c
     assert result.refusal.code == code
     assert result.refusal.message_ru.endswith(".")
     assert result.rows == ()
-    assert annotate(content, result).startswith(b"PK")
+    assert annotated(content, result).startswith(b"PK")
     assert build_report([result])["files"]["file.xlsx"]["refusal"]["code"] == code
 
 
@@ -91,7 +94,7 @@ def test_damaged_registers_never_raise(seed: int) -> None:
     for _ in range(rng.randint(1, 60)):
         content[rng.randrange(len(content))] = rng.randrange(256)
     result = decide(bytes(content[: rng.randint(1, len(content))]))
-    assert annotate(bytes(content), result).startswith(b"PK")
+    assert annotated(bytes(content), result).startswith(b"PK")
 
 
 def test_a_far_stray_cell_is_refused_before_it_takes_all_memory() -> None:
@@ -149,7 +152,7 @@ def test_a_table_of_a_web_page_saved_as_xls_is_read() -> None:
 def test_what_an_office_wrote_never_becomes_a_formula_in_the_annotated_copy() -> None:
     openpyxl = pytest.importorskip("openpyxl")
     content = xlsx([*REGISTER, ['=HYPERLINK("http://x","y")', "01.01.1980", "Лицей № 4"]])
-    book = openpyxl.load_workbook(io.BytesIO(annotate(content, decide(content))))
+    book = openpyxl.load_workbook(io.BytesIO(annotated(content, decide(content))))
     assert book.sheetnames == ["Итоги", "Лист1"]
     page = book["Лист1"]
     assert [cell.value for cell in page[1]] == [
@@ -166,3 +169,23 @@ def test_what_an_office_wrote_never_becomes_a_formula_in_the_annotated_copy() ->
     totals = {row[0]: row[1] for row in book["Итоги"].iter_rows(values_only=True)}
     assert totals["Строк с людьми"] == 2
     assert page["A2"].fill.fgColor.rgb != page["A3"].fill.fgColor.rgb
+
+
+def test_a_copy_of_many_more_rows_takes_no_more_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # The first rows are held, to judge by them how the sheet is laid out.
+    monkeypatch.setattr("registry.importing.reading.HEAD_ROWS", 100)
+
+    def peak(count: int) -> int:
+        people = "".join(f"Иванова Анна Петровна;01.02.1980;Лицей № 4;{n}\n" for n in range(count))
+        content = f"ФИО;Дата рождения;ППО;№ билета\n{people}".encode()
+        told = retell("a.csv", content, SCHOOLS, AS_OF, NO_MAPPING, {})
+        with (tmp_path / "copy.xlsx").open("wb") as target:
+            tracemalloc.start()
+            annotate(target, content, "a.csv", told)
+            most = tracemalloc.get_traced_memory()[1]
+            tracemalloc.stop()
+        return most - len(content)
+
+    peak(10)  # what the first copy loads, it loads once
+    few, many = peak(200), peak(1_000)
+    assert many < 1.5 * few, (few, many)

@@ -6,10 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from registry.importing.outcomes import FileResult
 from tests.unit.registry import registers_made as made
 from tests.unit.registry.habits_made import HABITS, Habit, Place, captions, sheet_for_each
-from tests.unit.registry.reference import SourceFile, classify
+from tests.unit.registry.reference import FileResult, SourceFile, classify
 from tests.unit.registry.registers_made import Cells, Made
 
 

@@ -8,9 +8,8 @@ import pytest
 import xlsxwriter
 
 from registry.importing.organisation_index import IndexedOrganisation, OrganisationIndex
-from registry.importing.outcomes import FileResult
 from registry.importing.refusals import REFUSALS_RU
-from tests.unit.registry.reference import SourceFile, classify
+from tests.unit.registry.reference import FileResult, SourceFile, classify
 from tests.unit.registry.unseen import AS_OF, unseen
 
 SCHOOLS = OrganisationIndex([IndexedOrganisation("a", "ППО МБОУ «Лицей № 4»", "primary", "A-4")])

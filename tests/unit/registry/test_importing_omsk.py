@@ -7,11 +7,9 @@ from typing import Any
 
 import pytest
 
-from registry.importing.annotate import annotate
 from registry.importing.organisation_tree import OrganisationRegister
 from registry.importing.organisations import read_organisations
-from registry.importing.outcomes import FileResult
-from tests.unit.registry.reference import KnownPerson, SourceFile, build_report, classify
+from tests.unit.registry.reference import FileResult, KnownPerson, SourceFile, annotated, build_report, classify
 
 OMSK = Path(__file__).parents[3] / "examples" / "omsk"
 AS_OF = date(2021, 1, 1)
@@ -103,7 +101,7 @@ def test_an_annotated_copy_sent_back_is_judged_as_the_original_was(
     tree: OrganisationRegister, files: list[SourceFile], results: list[FileResult]
 ) -> None:
     contents = {file.name: file.content for file in files}
-    copies = [SourceFile(result.name, annotate(contents[result.name], result)) for result in results]
+    copies = [SourceFile(result.name, annotated(contents[result.name], result)) for result in results]
     again = list(classify(copies, tree.index(), [], AS_OF))
     for before, after in zip(results, again, strict=True):
         assert [(r.row, r.outcome, r.reason) for r in before.rows] == [

@@ -14,7 +14,7 @@ from registry.commands.audit import record_access
 from registry.commands.merging import request_merge
 from registry.commands.unmerging import undo_merge
 from registry.config import RegistrySettings
-from registry.errors_records import OtherRecordOutOfReach
+from registry.errors import OtherRecordOutOfReach
 from registry.evidence import WORDS
 from registry.models import Approval, Duplicate
 from registry.queries import reach, records

@@ -23,6 +23,7 @@ from registry.api.dependencies import (
 from registry.commands import admission
 from registry.commands import membership as commands
 from registry.commands.audit import record_access
+from registry.commands.duplicates import confirm_namesakes
 from registry.commands.loading import locked
 from registry.models import Member, Person
 from registry.queries import history, people, reach
@@ -86,6 +87,8 @@ async def enter_member(
         namesake_confirmed=body.namesake_confirmed,
         now=now,
     )
+    if body.namesake_confirmed:
+        await confirm_namesakes(session, member, principal.subject, now)
     record_access(session, principal.subject, "enter_member", "member", [member.member_id], None, now)
     return _state(member, response)
 
@@ -220,6 +223,8 @@ async def reinstate(
         namesake_confirmed=body.namesake_confirmed,
         now=now,
     )
+    if body.namesake_confirmed:
+        await confirm_namesakes(session, member, principal.subject, now)
     record_access(session, principal.subject, "reinstate", "member", [member_id], None, now)
     return _state(member, response)
 

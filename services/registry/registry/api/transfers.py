@@ -62,10 +62,15 @@ async def list_transfers(
     escalated: Annotated[
         bool, Query(description="Those that wait for you, since their deadline has passed.")
     ] = False,
+    reminded: Annotated[
+        bool, Query(description="Those that your organisations have to decide soon: the deadline is near.")
+    ] = False,
     purpose: Purpose = None,
 ) -> Page[TransferView]:
     """Transfers from and to organisations within your reach, and your own; the reading of names is recorded."""
-    records, cursor = await people.transfers(session, principal, page, status, member_id, escalated)
+    records, cursor = await people.transfers(
+        session, principal, page, status=status, member_id=member_id, escalated=escalated, reminded=reminded
+    )
     named = [record.transfer.member_id for record in records if record.person]
     record_access(session, principal.subject, "list_transfers", "member", named, purpose, datetime.now(UTC))
     return Page(items=[TransferView.of(record.transfer, record.person) for record in records], next_cursor=cursor)

@@ -14,6 +14,7 @@ from registry import errors, rules
 from registry.commands.duplicates import refuse_known
 from registry.commands.loading import held_organisation, lock_person_key, locked
 from registry.commands.membership import consent_of, publish_member, record_decision
+from registry.commands.organisations import check_active_since
 from registry.consent_texts import CURRENT
 from registry.models import Member, Membership, Person
 
@@ -93,6 +94,7 @@ async def enter_member(
     """Take on by a paper application and the committee's protocol. `seniority_from`: kept from elsewhere."""
     organisation = await held_organisation(session, organisation_id)
     rules.check_takes_members(organisation)
+    await check_active_since(session, organisation_id, admitted_on)
     rules.check_date(person.birth_date, "birth_date", now.date())
     rules.check_date(admitted_on, "effective_on", now.date())
     rules.check_date(protocol_on, "protocol_on", now.date())
@@ -147,6 +149,7 @@ async def reinstate_member(
     since = seniority_from or member.joined_on
     organisation = await held_organisation(session, organisation_id or member.organisation_id)
     rules.check_takes_members(organisation)
+    await check_active_since(session, organisation.organisation_id, effective_on)
     person = await locked(session, Person, member.person_id)
     rules.check_age(person.birth_date, since)
     if since > effective_on:

@@ -14,6 +14,7 @@ from registry import rules
 from registry.commands.admission import check_not_a_member, take_on
 from registry.commands.loading import held_organisation, lock_person_key, locked
 from registry.commands.membership import publish_member
+from registry.commands.organisations import check_active_since
 from registry.models import Application, FollowCode, Member, Person
 
 _SAME_PERSON = ("last_name", "first_name", "patronymic", "birth_date", "sex", "phone", "email")
@@ -95,6 +96,7 @@ async def admit_applicant(
     rules.check_date(protocol_on or effective_on, "protocol_on", now.date())
     organisation = await held_organisation(session, application.organisation_id)
     rules.check_takes_members(organisation)
+    await check_active_since(session, organisation.organisation_id, effective_on)
     person = await locked(session, Person, application.person_id)
     rules.check_age(person.birth_date, effective_on)
     await check_not_a_member(session, person, namesake_confirmed)

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 from uuid_utils.compat import uuid7
 
-from registry import errors_records as errors
+from registry import errors
 from registry.commands.loading import locked
 from registry.models import Approval
 

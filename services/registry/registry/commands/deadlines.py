@@ -22,6 +22,18 @@ _REMIND = sa.text(
     """
 ).bindparams(sa.bindparam("today", type_=sa.Date), sa.bindparam("soon", type_=sa.Date))
 
+_REMIND_OF_TRANSFERS = sa.text(
+    """
+    update transfer set reminded_at = :now, version = version + 1
+    where transfer_id in (
+        select transfer_id from transfer
+        where status = 'released' and reminded_at is null and escalated_to is null
+          and deadline between :today and :soon
+        order by deadline limit :at_once for update skip locked
+    )
+    """
+).bindparams(sa.bindparam("today", type_=sa.Date), sa.bindparam("soon", type_=sa.Date))
+
 # The root is the last to be asked: what it leaves lying stays in its queue.
 _ESCALATE_APPLICATIONS = sa.text(
     """
@@ -80,8 +92,12 @@ async def watch_applications(session: AsyncSession, now: datetime, settings: Reg
     await session.execute(_REMIND, {"now": now, "today": today, "soon": soon, "at_once": AT_ONCE})
 
 
-async def watch_transfers(session: AsyncSession, now: datetime, _settings: RegistrySettings) -> None:
+async def watch_transfers(session: AsyncSession, now: datetime, settings: RegistrySettings) -> None:
+    """Near its deadline a transfer is marked for the receiving organisation; past it those above both are asked."""
     await escalate_transfers(session, now)
+    today = now.date()
+    soon = today + timedelta(days=settings.reminder_days)
+    await session.execute(_REMIND_OF_TRANSFERS, {"now": now, "today": today, "soon": soon, "at_once": AT_ONCE})
 
 
 async def escalate_transfers(session: AsyncSession, now: datetime, only: UUID | None = None) -> None:

@@ -10,7 +10,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from uuid_utils.compat import uuid7
 
 from registry import errors
-from registry import errors_records as refusals
 from registry.commands.alike import Alike, alike, identity_of
 from registry.commands.loading import locked
 from registry.config import RegistrySettings
@@ -156,7 +155,7 @@ async def _propose(
 
 def _check_open(duplicate: Duplicate) -> None:
     if duplicate.status != "open":
-        raise refusals.DuplicateDecided(duplicate.status)
+        raise errors.DuplicateDecided(duplicate.status)
 
 
 def _end(duplicate: Duplicate, status: str, subject: str, now: datetime) -> None:

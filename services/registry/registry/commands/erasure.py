@@ -12,7 +12,7 @@ from uuid_utils.compat import uuid7
 from common.errors import NotFound
 from common.events.registry import ApplicationDecided, MemberErased
 from common.outbox import publish
-from registry import errors_records as errors
+from registry import errors
 from registry.acts import Act, Removal
 from registry.commands.approvals import ask_for_approval
 from registry.commands.erasure_places import KEPT, empty_places

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from registry import errors_records as errors
+from registry import errors
 from registry.commands.erasure import erase_person
 from registry.keys import ErasureKey
 from registry.models import Erasure, Member

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from uuid_utils.compat import uuid7
 
 from common import telemetry
-from registry import errors_records as errors
+from registry import errors
 from registry.commands.loading import locked
 from registry.config import RegistrySettings
 from registry.models import ReadingAlarm

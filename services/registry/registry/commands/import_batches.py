@@ -2,10 +2,10 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -17,9 +17,10 @@ from common.db import Database
 from common.events.registry import MemberRetracted
 from common.outbox import publish_rows
 from registry import errors
+from registry.commands.import_mappings import save_mapping, saved_mappings
 from registry.commands.import_reading import Source
 from registry.commands.import_records import indexed_organisations
-from registry.commands.import_results import decided_rows, report_of
+from registry.commands.import_results import decided_rows, refusal_of, report_of
 from registry.commands.importing import FileProgress, Order, run_import
 from registry.commands.loading import locked
 from registry.importing.annotate import annotate
@@ -51,17 +52,21 @@ async def import_members(
     dry_run: bool = False,
     now: datetime | None = None,
     mapping: Mapping = NO_MAPPING,
+    office: UUID | None = None,
     with_rows: bool = True,
     processes: int = 0,
 ) -> MembersImported:
     """Import registers of members, in the order of their names: see run_import.
 
-    After a kill the same call goes on with what is not in. A dry run leaves no trace. `with_rows` false: the report
-    has totals alone.
+    After a kill the same call goes on with what is not in. A dry run leaves no trace. Of an `office`, only the
+    organisations under it are known, and what it said of its columns before holds and is kept. `with_rows` false: the
+    report has totals alone.
     """
     ordered = sorted(paths, key=lambda path: path.name)
     sources = [Source(path.name, _reader(path)) for path in ordered]
-    order = Order(uuid7(), sources, as_of, now or datetime.now(UTC), dry_run, mapping, processes=processes)
+    async with database.sessions() as session:
+        known = replace(mapping, saved=await saved_mappings(session, office))
+    order = Order(uuid7(), sources, as_of, now or datetime.now(UTC), dry_run, known, office, processes)
     seen: list[FileProgress] = []
 
     async def told(progress: FileProgress) -> None:
@@ -75,6 +80,7 @@ async def import_members(
         session.add(
             ImportBatch(
                 batch_id=order.batch_id,
+                organisation_id=office,
                 requested_by=OPERATOR,
                 as_of=as_of,
                 state="checking" if dry_run else "importing",
@@ -85,7 +91,9 @@ async def import_members(
         await run_import(database, order, told)
         async with database.sessions.begin() as session:
             report = await report_of(session, order.batch_id, with_rows=with_rows)
-            await end_batch(session, order.batch_id, "imported", report["totals"])
+            batch = await end_batch(session, order.batch_id, "imported", report["totals"])
+            if office is not None and not dry_run:
+                await save_mapping(session, batch, mapping, order.now)
     finally:
         if dry_run:
             async with database.sessions.begin() as session:
@@ -102,27 +110,25 @@ def _reader(path: Path) -> Callable[[], Any]:
 
 async def _annotate(database: Database, order: Order, progress: FileProgress, folder: Path) -> None:
     number = next(n for n, source in enumerate(order.sources, 1) if source.name == progress.name)
-    copy = await annotated_copy(database, order, number)
 
-    def write() -> None:
+    def made() -> BinaryIO:
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / f"{progress.name}.xlsx").write_bytes(copy)
+        return (folder / f"{progress.name}.xlsx").open("wb")
 
-    await asyncio.to_thread(write)
+    with await asyncio.to_thread(made) as target:
+        await write_annotated_copy(database, order, number, target)
 
 
-async def annotated_copy(database: Database, order: Order, number: int) -> bytes:
+async def write_annotated_copy(database: Database, order: Order, number: int, target: BinaryIO) -> None:
     """A file of the order with the decision beside every row. Read anew: what the base keeps of it is not personal."""
     source = order.sources[number - 1]
     async with database.sessions.begin() as session:
         index = OrganisationIndex(await indexed_organisations(session, order.within))
         decided = await decided_rows(session, order.batch_id, number, order.within)
+        refusal = await refusal_of(session, order.batch_id, number)
     content = await source.read()
-
-    def write() -> bytes:
-        return annotate(content, retell(source.name, content, index, order.as_of, order.mapping, decided))
-
-    return await asyncio.to_thread(write)
+    told = retell(source.name, content, index, order.as_of, order.mapping, decided)
+    await asyncio.to_thread(annotate, target, content, source.name, told, refusal)
 
 
 async def end_batch(session: AsyncSession, batch_id: UUID, state: str, totals: dict[str, int]) -> ImportBatch:

@@ -1,13 +1,13 @@
 """An import over HTTP: uploaded, checked by the worker, committed, perhaps rolled back."""
 
 import contextlib
+import io
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, date, datetime
 from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 from uuid_utils.compat import uuid7
@@ -16,13 +16,14 @@ from common.auth import Principal
 from common.errors import BusinessError
 from common.jobs import Job, Running, enqueue, file_of
 from registry import errors
-from registry.commands.import_batches import annotated_copy, end_batch, roll_back_batch
+from registry.commands.import_batches import end_batch, roll_back_batch, write_annotated_copy
+from registry.commands.import_mappings import save_mapping, saved_mappings
 from registry.commands.import_reading import Source
 from registry.commands.import_results import report_of
 from registry.commands.importing import FileProgress, Order, run_import
 from registry.commands.loading import locked
 from registry.importing.mapping import Mapping, MappingInvalid
-from registry.models import ImportBatch, ImportBatchFile, ImportMapping, ImportRow
+from registry.models import ImportBatch, ImportBatchFile, ImportRow
 
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
@@ -82,21 +83,8 @@ async def correct_mapping(
         raise errors.ImportNotChecked
     batch.mapping, batch.version = mapping, batch.version + 1
     if batch.organisation_id is not None:
-        await _save_mapping(session, batch, mapping, now)
+        await save_mapping(session, batch, Mapping.of_document(mapping), now)
     await _start(session, principal, batch, "import_check", "checking")
-
-
-async def _save_mapping(session: AsyncSession, batch: ImportBatch, mapping: dict[str, Any], now: datetime) -> None:
-    said = Mapping.of_document(mapping)
-    statement = sa.select(ImportBatchFile).where(col(ImportBatchFile.batch_id) == batch.batch_id)
-    for file in await session.scalars(statement):
-        columns = said.of_file(file.name).columns
-        for shape in {sheet["shape"] for sheet in file.sheets if sheet.get("shape") and columns}:
-            values = {"columns": columns, "saved_at": now}
-            saved = insert(ImportMapping).values(organisation_id=batch.organisation_id, shape=shape, **values)
-            await session.execute(
-                saved.on_conflict_do_update(index_elements=["organisation_id", "shape"], set_=values)
-            )
 
 
 async def commit_import(session: AsyncSession, principal: Principal, batch: ImportBatch) -> None:
@@ -154,7 +142,9 @@ async def _run(job: Running, *, dry_run: bool, state: str) -> dict[str, Any]:
     async def told(progress: FileProgress) -> None:
         number = [source.name for source in order.sources].index(progress.name) + 1
         if progress.status != "already_imported":
-            await job.keep(f"annotated-{number}.xlsx", await annotated_copy(job.database, order, number), XLSX)
+            copy = io.BytesIO()
+            await write_annotated_copy(job.database, order, number, copy)
+            await job.keep(f"annotated-{number}.xlsx", copy.getvalue(), XLSX)
         await job.progress(progress.done, progress.files)
 
     async with _failing(job, order.batch_id):
@@ -184,8 +174,7 @@ async def _order(job: Running, *, dry_run: bool) -> Order:
         batch = await session.get_one(ImportBatch, batch_id)
         files = sa.select(ImportBatchFile).where(col(ImportBatchFile.batch_id) == batch_id)
         rows = list(await session.scalars(files.order_by(col(ImportBatchFile.number))))
-        mappings = sa.select(ImportMapping).where(col(ImportMapping.organisation_id) == batch.organisation_id)
-        saved = {mapping.shape: mapping.columns for mapping in await session.scalars(mappings)}
+        saved = await saved_mappings(session, batch.organisation_id)
 
     def reader(number: int) -> Source:
         async def read() -> bytes:

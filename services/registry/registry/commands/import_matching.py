@@ -95,7 +95,12 @@ _MARK = sa.text(
     sa.bindparam("rows", type_=sa.ARRAY(sa.Integer)),
     sa.bindparam("members", type_=sa.ARRAY(sa.Uuid)),
 )
-_ANALYSED_FROM = 500
+# Statistics of tables that this very import fills are never fresh. One look-up by index a row is right for every size
+# of the base; a hash of it, which the planner likes for a group of thousands, would read all people for each group.
+_BY_INDEX = sa.text(
+    "select set_config(name, :value, true) from unnest(array['enable_seqscan', 'enable_hashjoin',"
+    " 'enable_mergejoin']) as name"
+)
 _COMPARED_AT_ONCE = 20_000
 
 
@@ -113,11 +118,7 @@ class Standing:
 async def find_duplicates(session: AsyncSession, names: dict[int, str], *, dry_run: bool) -> None:
     """Mark every staged row that repeats a member, or an accepted row before it; `names` are the files' by number."""
     people: PeopleIndex[Standing] = PeopleIndex()
-    staged = (await session.execute(sa.text("select count(*) from import_staged"))).scalar_one()
-    if staged >= _ANALYSED_FROM:
-        await session.execute(sa.text("analyze import_staged"))
-    # Statistics of tables that this very import fills are never fresh; by index it is right for every size.
-    await session.execute(sa.text("set local enable_seqscan = off"))
+    await session.execute(_BY_INDEX, {"value": "off"})
     asked: set[int] = set()
     seen: set[UUID] = set()
     queries = [(True, _KNOWN.format(like=_LIKE.format(people="person")))]
@@ -129,7 +130,7 @@ async def find_duplicates(session: AsyncSession, names: dict[int, str], *, dry_r
             if row.member_id not in seen:
                 seen.add(row.member_id)
                 people.add(_known(row, is_member=is_member))
-    await session.execute(sa.text("set local enable_seqscan = on"))
+    await session.execute(_BY_INDEX, {"value": "on"})
     asked.update(await session.scalars(_AMONG))
     ordered = sorted(asked)
     for at in range(0, len(ordered), _COMPARED_AT_ONCE):

@@ -16,8 +16,10 @@ from registry.importing.organisation_index import IndexedOrganisation
 from registry.importing.refusals import too_large
 from registry.importing.worker import FRAME
 
-_FRAMES_AHEAD = 48
-"""Of one file, some 120 KB each: what a reader may be ahead of the database."""
+_FRAMES_OF_FILE = 48
+"""Some 200 KB each: what a reader may be ahead of the database within the file that is being taken."""
+_FRAMES_AHEAD = 96
+"""Of the files after that one, all together."""
 
 
 @dataclass(frozen=True)
@@ -28,22 +30,48 @@ class Source:
     read: Callable[[], Awaitable[bytes]]
 
 
+class Ahead:
+    """How far readers may be beyond the file that is being taken, all files together: so neither the readers nor the
+    database wait without need, and memory stays bounded whatever the files' sizes."""
+
+    def __init__(self) -> None:
+        self._held: dict[int, int] = {}
+        self._room = asyncio.Condition()
+        self._taken = 0
+
+    async def hold(self, number: int) -> None:
+        """Wait for room for a frame of the file; the one that is being taken waits for nobody."""
+        async with self._room:
+            await self._room.wait_for(lambda: number <= self._taken or sum(self._held.values()) < _FRAMES_AHEAD)
+            if number > self._taken:
+                self._held[number] = self._held.get(number, 0) + 1
+
+    async def take(self, number: int) -> None:
+        """This file comes next: what is held of it is no longer ahead."""
+        async with self._room:
+            self._taken = number
+            self._held.pop(number, None)
+            self._room.notify_all()
+
+
 @dataclass
 class ReadFile:
-    """A file under way: `rows` in COPY's text, then `end`: {rows, sheets, refusal}."""
+    """A file under way: `rows` in COPY's text, then `end`: {rows, sheets, refusal}. Taken in the order of numbers."""
 
     number: int
     name: str
     content: bytes
+    ahead: Ahead = field(repr=False)
     sheets: list[dict[str, Any]] = field(default_factory=list)
     refusal: dict[str, str] | None = None
     data_rows: int = 0
     _frames: asyncio.Queue[tuple[bytes, bytes]] = field(
-        default_factory=lambda: asyncio.Queue(_FRAMES_AHEAD), repr=False
+        default_factory=lambda: asyncio.Queue(_FRAMES_OF_FILE), repr=False
     )
 
     async def rows(self) -> AsyncIterator[bytes]:
         """Walk once to the end; then `sheets`, `refusal` and `data_rows` are known."""
+        await self.ahead.take(self.number)
         while True:
             letter, content = await self._frames.get()
             if letter == b"E":
@@ -53,6 +81,7 @@ class ReadFile:
             yield content
 
     async def put(self, letter: bytes, content: bytes) -> None:
+        await self.ahead.hold(self.number)
         await self._frames.put((letter, content))
 
 

@@ -7,10 +7,12 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
 
+from common.errors import NotFound
 from registry.commands.import_reading import ReadFile
 from registry.importing.organisation_index import IndexedOrganisation
-from registry.models import ImportBatchFile, ImportFile
+from registry.models import ImportBatchFile, ImportFile, Organisation
 
 FileStatus = Literal["imported", "read", "already_imported", "refused"]
 """`read` is what a dry run would have imported."""
@@ -46,6 +48,16 @@ async def indexed_organisations(session: AsyncSession, within: UUID | None) -> l
         )
         for row in rows
     ]
+
+
+async def office_of_code(session: AsyncSession, code: str) -> UUID:
+    """The organisation of this code. Raises NotFound."""
+    office = await session.scalar(
+        sa.select(col(Organisation.organisation_id)).where(col(Organisation.code) == code)
+    )
+    if office is None:
+        raise NotFound("organisation", code)
+    return office
 
 
 async def claim_file(

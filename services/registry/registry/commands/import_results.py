@@ -6,13 +6,14 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from registry.importing.outcomes import RowRef
+from registry.importing.outcomes import FileRefusal, RowRef
 from registry.importing.refusals import REFUSALS_RU
 from registry.importing.retelling import Decided
 
 _FILES = sa.text(
     "select number, name, status, refusal, totals from import_batch_file where batch_id = :batch_id order by number"
 )
+_REFUSAL = sa.text("select refusal from import_batch_file where batch_id = :batch_id and number = :number")
 _ROWS = sa.text(
     "select sheet, row, outcome, reason, of_file, of_sheet, of_row, of_member_id from import_row"
     " where batch_id = :batch_id and file_number = :number order by number"
@@ -61,6 +62,12 @@ def _row(row: Any) -> dict[str, Any]:
         "of": [row.of_file, row.of_sheet, row.of_row] if row.of_file else None,
         "of_person": str(row.of_member_id) if row.of_member_id else None,
     }
+
+
+async def refusal_of(session: AsyncSession, batch_id: UUID, number: int) -> FileRefusal | None:
+    """Why the whole file was refused, if it was."""
+    code = await session.scalar(_REFUSAL, {"batch_id": batch_id, "number": number})
+    return FileRefusal(code, REFUSALS_RU[code]) if code else None
 
 
 async def decided_rows(

@@ -26,7 +26,7 @@ _TABLES = (
         first_key bigint generated always as (name_key(first_name)) stored,
         patronymic_key bigint generated always as (name_key(coalesce(patronymic, ''))) stored,
         card_key text generated always as (card_key(card)) stored,
-        person_id uuid not null default uuidv7(), member_id uuid not null default uuidv7(),
+        person_id uuid, member_id uuid, membership_id uuid, event_id uuid,
         of_file text, of_sheet text, of_row int, of_member_id uuid
     )""",
     """
@@ -37,6 +37,7 @@ _TABLES = (
         old_card_number text, match_key text
     )""",
 )
+_TAKEN_BY_MEMBER = "create index on import_taken (member_id)"
 _TAKEN_INDEXES = (
     "create index on import_taken (birth_date, name_key(last_name))",
     "create index on import_taken (birth_date, name_key(first_name))",
@@ -47,7 +48,7 @@ _TAKEN_INDEXES = (
 
 async def make_tables(session: AsyncSession, *, dry_run: bool) -> None:
     """For the connection of the session; `drop_tables` before it goes back to the pool."""
-    for statement in (*_TABLES, *(_TAKEN_INDEXES if dry_run else ())):
+    for statement in (*_TABLES, _TAKEN_BY_MEMBER, *(_TAKEN_INDEXES if dry_run else ())):
         await session.execute(sa.text(statement))
 
 
@@ -75,23 +76,23 @@ _WRITE = (
     insert into person (person_id, last_name, first_name, patronymic, birth_date, sex, phone, email, old_card_number,
         match_key)
     select person_id, last_name, first_name, patronymic, birth_date, sex, phone, email, card, match_key
-    from import_staged where outcome = 'accepted' order by seq
+    from import_staged where outcome = 'accepted'
     """,
     """
     insert into member (member_id, person_id, organisation_id, status, category, sex, birth_year, joined_on, version)
     select member_id, person_id, organisation_id, 'member', category, sex, extract(year from birth_date)::int,
         joined_on, 1
-    from import_staged where outcome = 'accepted' order by seq
+    from import_staged where outcome = 'accepted'
     """,
     """
     insert into membership (membership_id, member_id, organisation_id, from_on)
-    select uuidv7(), member_id, organisation_id, joined_on from import_staged where outcome = 'accepted' order by seq
+    select membership_id, member_id, organisation_id, joined_on from import_staged where outcome = 'accepted'
     """,
 )
 _ADMITTED = (
     "select 1 as version, joined_on as effective_on, member_id, organisation_id, 'member' as status, category, sex,"
     " extract(year from birth_date)::int as birth_year, joined_on, null::date as left_on, array[]::text[] as consents,"
-    " null::boolean as pedagogical, 'import' as origin from import_staged where outcome = 'accepted' order by seq"
+    " null::boolean as pedagogical, 'import' as origin, event_id from import_staged where outcome = 'accepted'"
 )
 
 
@@ -99,7 +100,7 @@ async def write_members(session: AsyncSession) -> None:
     """Persons, members, stays and events of the staged rows that are accepted."""
     for statement in _WRITE:
         await session.execute(sa.text(statement))
-    fields: list[sa.ColumnClause[Any]] = [sa.column(name) for name in MemberAdmitted.model_fields]
+    fields: list[sa.ColumnClause[Any]] = [sa.column(name) for name in (*MemberAdmitted.model_fields, "event_id")]
     await publish_rows(
         session, MemberAdmitted, sa.select(*fields).select_from(sa.text(f"({_ADMITTED}) as admitted"))
     )
@@ -113,7 +114,7 @@ async def keep_outcomes(session: AsyncSession, batch_id: UUID, *, dry_run: bool)
             " of_row, of_member_id, member_id)"
             " select :batch_id, file_number, number, sheet, row, outcome, reason, of_file, of_sheet, of_row,"
             " of_member_id, case when outcome = 'accepted' and :kept then member_id end"
-            " from import_staged order by seq"
+            " from import_staged"
         ).bindparams(sa.bindparam("kept", type_=sa.Boolean)),
         {"batch_id": batch_id, "kept": not dry_run},
     )

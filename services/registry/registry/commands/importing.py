@@ -17,12 +17,14 @@ from common.db import Database
 from registry import errors
 from registry.commands import import_staging as staging
 from registry.commands.import_matching import find_duplicates
-from registry.commands.import_reading import Readers, ReadFile, Source
+from registry.commands.import_reading import Ahead, Readers, ReadFile, Source
 from registry.commands.import_records import FileStatus, claim_file, file_row, indexed_organisations
 from registry.commands.loading import lock_admissions
 from registry.importing.mapping import NO_MAPPING, Mapping
 
 _IMPORT_LOCK = 0x696D706F
+_FILES_AHEAD = 500
+"""Their rows are bounded by themselves, see import_reading.Ahead."""
 GROUP_ROWS = 20_000
 """Files are taken together until they have so many rows: admissions wait for no longer than these take."""
 
@@ -109,7 +111,7 @@ class _Run:
             finished = set(await session.scalars(_FINISHED, {"batch_id": order.batch_id}))
         self._done = len(finished)
         async with Readers(organisations, order.as_of, order.mapping, order.processes) as readers:
-            files: asyncio.Queue[tuple[ReadFile, bytes, bool] | None] = asyncio.Queue(1)
+            files: asyncio.Queue[tuple[ReadFile, bytes, bool] | None] = asyncio.Queue(_FILES_AHEAD)
             feeding = asyncio.create_task(self._feed(readers, files, known, finished), name="feed")
             try:
                 await self._take_all(files, feeding)
@@ -124,12 +126,13 @@ class _Run:
         known: set[bytes],
         finished: set[int],
     ) -> None:
+        ahead = Ahead()
         for number, source in enumerate(self._order.sources, 1):
             if number in finished:
                 continue
             content = await source.read()
             digest = (await asyncio.to_thread(hashlib.sha256, content)).digest()
-            file = ReadFile(number, source.name, content)
+            file = ReadFile(number, source.name, content, ahead)
             repeated = digest in known
             known.add(digest)
             if not repeated:

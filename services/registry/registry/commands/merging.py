@@ -11,12 +11,13 @@ from sqlmodel import col
 from uuid_utils.compat import uuid7
 
 from common.events.registry import MemberChanged, MemberMerged
-from registry import errors_records as errors
+from registry import errors
 from registry import merging_rules as rules
 from registry.commands.approvals import ask_for_approval
 from registry.commands.duplicates import ordered, pair
 from registry.commands.loading import locked
 from registry.commands.membership import publish_member
+from registry.commands.offices import pass_offices_on
 from registry.models import (
     Approval,
     Consent,
@@ -136,6 +137,7 @@ async def merge_members(
     merge.before |= await _merge_consents(session, survivor, absorbed, now)
     merge.kept_person_id = await _take_over(session, survivor, absorbed, asked["take"])
     merge.before |= {"taken": asked["take"], "joined_on": survivor.joined_on.isoformat()}
+    merge.before["offices"] = await pass_offices_on(session, absorbed, survivor, now.date(), "records_merged")
     session.add(merge)
     await _settle_pair(session, survivor, absorbed, approved_by, now)
     day = merge.effective_on

@@ -93,7 +93,7 @@ async def create_organisation(
         kind=kind,
         code=code,
         name=name,
-        search_name=rules.search_name(name),
+        search_name=rules.search_name(name, institution.get("short_name"), institution.get("institution_name")),
         opened_on=opened_on,
         **institution,
     )
@@ -211,6 +211,7 @@ async def check_unused(session: AsyncSession, organisation_id: UUID, day: date) 
 
 
 async def check_active_since(session: AsyncSession, organisation_id: UUID, day: date) -> None:
+    """The organisation was there on that day, and is active from it on."""
     await session.flush()
     if await session.scalar(_NOT_ACTIVE_SINCE, {"id": organisation_id, "day": day}):
         raise errors.ParentNotThere

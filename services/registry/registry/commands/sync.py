@@ -13,7 +13,7 @@ from uuid_utils.compat import uuid7
 
 from common.db import is_transient
 from common.errors import BusinessError, NotFound
-from registry import errors, rules, sync_errors, sync_rules
+from registry import errors, rules, sync_rules
 from registry.commands.audit import record_access
 from registry.commands.sync_places import Place
 from registry.commands.sync_table import TABLE, Result, Run, person_to_enter
@@ -110,7 +110,7 @@ async def _receive(session: AsyncSession, sender: Sender, operation: bodies.Oper
     )
     if before is not None:
         # The first operation with this id stands; this one is refused without a trace, as it has no id of its own.
-        _refuse(row, sync_errors.OperationIdReused())
+        _refuse(row, errors.OperationIdReused())
         return Received(row, False)
     await _carry_out(session, sender, operation, row, now)
     session.add(row)
@@ -185,7 +185,7 @@ def _refuse(row: SyncOperation, error: BusinessError) -> None:
     if isinstance(error, errors.AlreadyMember):
         row.outcome = "duplicate"
     else:
-        row.outcome = "conflict" if isinstance(error, sync_errors.OtherSince) else "refused"
+        row.outcome = "conflict" if isinstance(error, errors.OtherSince) else "refused"
 
 
 async def keep_proposal(session: AsyncSession, operation: bodies.Operation, row: SyncOperation) -> None:

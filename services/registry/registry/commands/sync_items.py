@@ -8,7 +8,7 @@ from uuid import UUID
 from pydantic import TypeAdapter
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from registry import sync_errors, sync_rules
+from registry import errors, sync_rules
 from registry.commands.loading import locked
 from registry.commands.sync_table import TABLE, Run
 from registry.models import Person, SyncOperation
@@ -44,7 +44,7 @@ async def apply_item(
     place = await locate(session, operation)
     await check_organisation(place.organisation_id)
     if place.version is not None and place.version != current_version:
-        raise sync_errors.ItemChanged(place.version)
+        raise errors.ItemChanged(place.version)
     day = sync_rules.effective_day(operation.effective_on, now.date(), backdating_days)
     run = Run(day, now, transfer_days, subject, decider, decided=True)
     result = await apply(session, operation, run)
@@ -65,7 +65,7 @@ async def drop_item(
 async def _open(session: AsyncSession, item_id: UUID) -> SyncOperation:
     item = await locked(session, SyncOperation, item_id)
     if item.state != "open":
-        raise sync_errors.ItemDecided
+        raise errors.ItemDecided
     return item
 
 
@@ -76,19 +76,19 @@ async def _restored(
     arguments = {**item.arguments, "operation_id": item.operation_id}
     person = await session.get(Person, item.person_id) if item.person_id else None
     if fields is not None and not (fields and set(fields) <= set(item.fields)):
-        raise sync_errors.NotConflicting
+        raise errors.NotConflicting
     if item.kind == "change_member":
         taken = set(item.fields if fields is None else fields)
         changes = {name: value for name, value in arguments["changes"].items() if name in taken}
         personal = taken & bodies.ChangeMember.personal
         if personal and person is None:
-            raise sync_errors.ValuesForgotten
+            raise errors.ValuesForgotten
         if person is not None:
             changes |= person.model_dump(include=set(personal))
         arguments |= {"changes": changes, "base": changes}
     elif item.kind == "admit_member":
         if person is None:
-            raise sync_errors.ValuesForgotten
+            raise errors.ValuesForgotten
         # Its own organisation may have closed: then the one that the item has come to takes the member.
         arguments |= {
             "organisation_id": item.organisation_id,

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 from uuid_utils.compat import uuid7
 
-from registry import rules, sync_errors, sync_rules
+from registry import errors, rules, sync_rules
 from registry.commands import admission, applications, membership, transfers
 from registry.commands.duplicates import confirm_namesakes
 from registry.commands.loading import locked
@@ -156,7 +156,7 @@ async def _consent_since(session: AsyncSession, operation: Any, run: Run, wanted
     if not run.decided and await _consent_changed_since(
         session, member, operation.purpose, operation.base_version
     ):
-        raise sync_errors.OtherSince("consent")
+        raise errors.OtherSince("consent")
     return None
 
 
@@ -177,7 +177,7 @@ async def decide_application(session: AsyncSession, operation: bodies.DecideAppl
     if application.status == wanted:
         return Result("merged", application.version, member_id=application.member_id)
     if application.status != "submitted":
-        raise sync_errors.OtherSince("application")
+        raise errors.OtherSince("application")
     if operation.decision == "decline":
         assert operation.reason is not None
         number = operation.protocol_number
@@ -207,7 +207,7 @@ async def release_member(session: AsyncSession, operation: bodies.ReleaseMember,
     waiting = await session.scalar(statement)
     if waiting is not None:
         if waiting.to_organisation_id != operation.to_organisation_id:
-            raise sync_errors.OtherSince("transfer")
+            raise errors.OtherSince("transfer")
         return Result("merged", waiting.version, member_id=member.member_id, transfer_id=waiting.transfer_id)
     transfer = await transfers.release_member(
         session, member.member_id, operation.to_organisation_id, run.day, run.transfer_days, run.now
@@ -240,7 +240,7 @@ async def _decided(session: AsyncSession, operation: Any, wanted: str) -> Result
     if transfer.status == wanted:
         return Result("merged", transfer.version, member_id=transfer.member_id)
     if transfer.status != "released":
-        raise sync_errors.OtherSince("transfer")
+        raise errors.OtherSince("transfer")
     return None
 
 

@@ -12,7 +12,7 @@ from common.outbox import publish
 from registry import rules
 from registry.commands.effects import Change
 from registry.models import Organisation, OrganisationPeriod
-from registry.models.organisations import DATED
+from registry.models.organisations import DATED, SEARCHED
 
 State = dict[str, Any]
 """A period's fields, those of DATED among them."""
@@ -33,8 +33,6 @@ async def change_from(
     undo this year's move. Refused when one of `changes` was itself changed on a later day. Each state that
     holds on some day from `effective_on` is told with its day and a version of its own.
     """
-    if "name" in changes:
-        changes = {**changes, "search_name": rules.search_name(changes["name"])}
     believed = await _believed(session, organisation)
     rules.check_no_later_change(believed, changes, effective_on, until)
     learnt = await session.scalar(sa.select(sa.func.clock_timestamp()))
@@ -58,13 +56,7 @@ async def change_from(
     organisation.closed_on = _closed_since(pieces)
     await _tell(session, organisation, event, pieces, effective_on)
     then = next(state for state in reversed(believed) if state["valid_from"] <= effective_on)
-    fields = changes.keys() - {"search_name"}
-    return Change(
-        organisation.organisation_id,
-        effective_on,
-        {field: then[field] for field in fields},
-        {field: changes[field] for field in fields},
-    )
+    return Change(organisation.organisation_id, effective_on, {field: then[field] for field in changes}, changes)
 
 
 async def state_on(session: AsyncSession, organisation: Organisation, day: date) -> State:
@@ -91,6 +83,7 @@ def _cut(state: State, changes: State, since: date, until: date | None, reason: 
         return [state]
     begin, end = state["valid_from"], state["valid_to"]
     changed: State = {**state, **changes, "valid_from": max(begin, since)}
+    changed["search_name"] = rules.search_name(*(changed[field] for field in SEARCHED))
     parts = [{**state, "valid_to": since}] if begin < since else []
     if begin <= since:
         changed["reason"] = reason

@@ -13,6 +13,7 @@ from registry.commands.deadlines import escalate_transfers
 from registry.commands.loading import held_organisation, is_within, locked, open_stay
 from registry.commands.membership import end_stay, publish_member
 from registry.commands.offices import end_offices_of
+from registry.commands.organisations import check_active_since
 from registry.models import Member, Membership, Transfer
 
 
@@ -57,6 +58,7 @@ async def accept_transfer(
     rules.check_accepted_on(transfer, effective_on)
     rules.check_in_force(member)
     rules.check_takes_members(await held_organisation(session, transfer.to_organisation_id))
+    await check_active_since(session, transfer.to_organisation_id, effective_on)
     end_stay(await open_stay(session, member.member_id), effective_on, "transferred")
     # The old stay ends before the new one is written: only one may be open.
     await session.flush()
@@ -102,6 +104,7 @@ async def extend_transfer(
     if not now.date() < deadline <= now.date() + timedelta(days=366):
         raise errors.DateOutOfRange("deadline")
     transfer.deadline, transfer.escalated_to, transfer.escalated_at = deadline, None, None
+    transfer.reminded_at = None
     transfer.version += 1
     return transfer
 

@@ -9,11 +9,12 @@ from sqlmodel import col
 
 from common.events.registry import MemberChanged, MemberExpelled, MemberLeft, MemberReinstated
 from common.outbox import publish
-from registry import errors_records as errors
+from registry import errors
 from registry.commands.duplicates import pair
 from registry.commands.loading import locked
 from registry.commands.membership import publish_member, purposes_in_force
 from registry.commands.merging import as_day, stays_of
+from registry.commands.offices import take_offices_back
 from registry.models import Consent, Member, MemberMerge, Membership, Person
 from registry.rules import match_key
 
@@ -32,6 +33,7 @@ async def undo_merge(session: AsyncSession, merge_id: UUID, subject: str, now: d
     await _restore_stays(session, merge)
     await _restore_consents(session, merge)
     await _restore_person(session, merge, survivor, absorbed)
+    await take_offices_back(session, before.get("offices", ()), "merge_undone")
     if survivor.joined_on.isoformat() == before["joined_on"]:
         survivor.joined_on = as_day(before["survivor"]["joined_on"]) or survivor.joined_on
     absorbed.status, absorbed.left_on = before["absorbed"]["status"], as_day(before["absorbed"]["left_on"])

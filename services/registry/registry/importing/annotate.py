@@ -1,16 +1,15 @@
 """The annotated copy of a register: what the office sent, with the decision beside every row."""
 
 import contextlib
-import io
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime, time, timedelta
-from typing import Any
+from typing import Any, BinaryIO
 
 import xlsxwriter
 
-from registry.importing.outcomes import FileResult, Outcome, Reason, RowOutcome, SheetReading
+from registry.importing.outcomes import FileRefusal, Outcome, Reason, ToldSheet
 from registry.importing.reading import Cell, Sheet, read_sheets
 from registry.importing.refusals import UnreadableFile
 
@@ -38,32 +37,49 @@ _FORBIDDEN_IN_SHEET_NAMES = re.compile(r"[\[\]:*?/\\']")
 _FIRST_DATE = date(1900, 3, 1)
 
 
-def annotate(content: bytes, result: FileResult) -> bytes:
-    """An .xlsx of the same sheets and rows, whatever format came in; `content` is the file that `result`
-    is of.
+def annotate(
+    target: BinaryIO, content: bytes, name: str, told: Iterable[ToldSheet], refusal: FileRefusal | None = None
+) -> None:
+    """Write an .xlsx of the same sheets and rows, whatever format came in; `content` is the file that was decided.
 
-    Cells are never taken for formulas or links: what an office wrote stays text. A refused file gives
-    the sheet of totals alone, with the reason. Never raises for what the file holds.
+    `told` are its sheets with a register, in their order; each one's rows are walked over once, and nothing is held
+    but the row under way: a copy takes no more memory for more rows. Cells are never taken for formulas or links: what
+    an office wrote stays text. A refused file gives the sheet of totals alone, with the reason. Never raises
+    for what the file holds.
     """
-    target = io.BytesIO()
+    try:
+        _write_book(target, content, name, iter(told), refusal)
+    except UnreadableFile as broken:
+        target.seek(0)
+        target.truncate()
+        _write_book(target, content, name, iter(()), FileRefusal(broken.code, broken.message_ru))
+
+
+def _write_book(
+    target: BinaryIO, content: bytes, name: str, told: Iterator[ToldSheet], refusal: FileRefusal | None
+) -> None:
     options = {
-        "in_memory": True,
+        # Each row goes to disk once the next one begins.
+        "constant_memory": True,
         "strings_to_formulas": False,
         "strings_to_urls": False,
         "nan_inf_to_errors": True,
     }
-    book = xlsxwriter.Workbook(target, options)
-    formats = _formats(book)
-    _write_summary(book.add_worksheet(_SUMMARY), formats, result)
-    if result.refusal is None:
-        taken = {_SUMMARY.lower()}
-        readings = {reading.name: reading for reading in result.sheets}
-        for sheet in _sheets(content):
-            outcomes = {row.row: row for row in result.rows if row.sheet == sheet.name}
-            title = _sheet_title(sheet.name, taken)
-            _write_sheet(book.add_worksheet(title), formats, sheet, readings.get(sheet.name), outcomes)
-    book.close()
-    return target.getvalue()
+    counted: Counter[tuple[Outcome, Reason | None]] = Counter()
+    with contextlib.closing(xlsxwriter.Workbook(target, options)) as book:
+        formats = _formats(book)
+        summary = book.add_worksheet(_SUMMARY)
+        if refusal is None:
+            taken = {_SUMMARY.lower()}
+            register = next(told, None)
+            for sheet in _sheets(content):
+                page = book.add_worksheet(_sheet_title(sheet.name, taken))
+                if register is not None and register.name == sheet.name:
+                    _write_sheet(page, formats, sheet, register, counted)
+                    register = next(told, None)
+                else:
+                    _write_sheet(page, formats, sheet, None, counted)
+        _write_summary(summary, formats, name, refusal, counted)
 
 
 def _sheets(content: bytes) -> Iterator[Sheet]:
@@ -91,28 +107,35 @@ def _formats(book: Any) -> dict[str, Any]:
     return formats
 
 
-def _write_summary(sheet: Any, formats: dict[str, Any], result: FileResult) -> None:
+def _write_summary(
+    sheet: Any,
+    formats: dict[str, Any],
+    name: str,
+    refusal: FileRefusal | None,
+    counted: Counter[tuple[Outcome, Reason | None]],
+) -> None:
     sheet.set_column(0, 0, 50)
     sheet.set_column(1, 1, 12)
-    sheet.write_string(0, 0, f"Итоги приёма файла {result.name}"[:250], formats["title"])
+    sheet.write_string(0, 0, f"Итоги приёма файла {name}"[:250], formats["title"])
     line = 2
-    if result.refusal is not None:
+    if refusal is not None:
         sheet.write_string(line, 0, "Файл не принят", formats["rejected_bold"])
-        sheet.write_string(line + 1, 0, result.refusal.message_ru, formats["wrap"])
+        sheet.write_string(line + 1, 0, refusal.message_ru, formats["wrap"])
         return
-    outcomes = Counter(row.outcome for row in result.rows)
+    outcomes: Counter[Outcome] = Counter()
+    for (outcome, _), count in counted.items():
+        outcomes[outcome] += count
     sheet.write_string(line, 0, "Строк с людьми", formats["bold"])
-    sheet.write_number(line, 1, len(result.rows), formats["bold"])
+    sheet.write_number(line, 1, outcomes.total(), formats["bold"])
     for outcome, label in OUTCOMES_RU.items():
         line += 1
         sheet.write_string(line, 0, label, formats[f"{outcome}_bold"])
         sheet.write_number(line, 1, outcomes[outcome], formats[f"{outcome}_bold"])
-        reasons = Counter(row.reason for row in result.rows if row.outcome == outcome and row.reason)
         for reason, label_ru in REASONS_RU.items():
-            if reasons[reason]:
+            if count := counted[outcome, reason]:
                 line += 1
                 sheet.write_string(line, 0, f"    {label_ru}", formats[outcome])
-                sheet.write_number(line, 1, reasons[reason], formats[outcome])
+                sheet.write_number(line, 1, count, formats[outcome])
     line += 2
     if outcomes["rejected"] or outcomes["duplicate"]:
         sheet.write_string(
@@ -134,35 +157,39 @@ def _sheet_title(name: str | None, taken: set[str]) -> str:
 
 
 def _write_sheet(
-    sheet: Any,
+    page: Any,
     formats: dict[str, Any],
     source: Sheet,
-    reading: SheetReading | None,
-    outcomes: Mapping[int, RowOutcome],
+    register: ToldSheet | None,
+    counted: Counter[tuple[Outcome, Reason | None]],
 ) -> None:
+    """Row after row, in their order: what was written is not come back to."""
     width = max((_used(row.cells) for row in source), default=0)
-    heading = reading.heading_row if reading else None
+    heading = register.heading_row if register else None
+    rows = register.rows if register else iter(())
+    waiting = next(rows, None)
+    first, last = (waiting.row if waiting else None), 0
     for row in source:
         line = row.number - 1
-        decided = outcomes.get(row.number)
+        decided = waiting if waiting is not None and waiting.row == row.number else None
         style = decided.outcome if decided else "heading" if row.number == heading else "plain"
         # a coloured row is coloured to its end, empty cells too
         cells = row.cells[:width] if decided is None else (*row.cells, *[None] * (width - len(row.cells)))[:width]
         for column, cell in enumerate(cells):
-            _write_cell(sheet, line, column, cell, formats, style)
+            _write_cell(page, line, column, cell, formats, style)
         if decided:
-            sheet.write_string(line, width, OUTCOMES_RU[decided.outcome], formats[f"{style}_bold"])
-            sheet.write_string(line, width + 1, _sentence(decided.problem_ru), formats[f"{style}_wrap"])
-            sheet.write_string(line, width + 2, _sentence(decided.advice_ru), formats[f"{style}_wrap"])
-    _set_widths(sheet, source, width, min(outcomes, default=1))
-    if not outcomes:
-        return
-    top = heading if heading is not None else 0
-    if top:
-        for offset, caption in enumerate(_ADDED):
-            sheet.write_string(top - 1, width + offset, caption, formats["heading"])
-        sheet.freeze_panes(top, 0)
-        sheet.autofilter(top - 1, 0, max(outcomes) - 1, width + len(_ADDED) - 1)
+            page.write_string(line, width, OUTCOMES_RU[decided.outcome], formats[f"{style}_bold"])
+            page.write_string(line, width + 1, _sentence(decided.problem_ru), formats[f"{style}_wrap"])
+            page.write_string(line, width + 2, _sentence(decided.advice_ru), formats[f"{style}_wrap"])
+            counted[decided.outcome, decided.reason] += 1
+            last, waiting = row.number, next(rows, None)
+        elif row.number == heading and first is not None:
+            for offset, caption in enumerate(_ADDED):
+                page.write_string(line, width + offset, caption, formats["heading"])
+    _set_widths(page, source, width, first or 1)
+    if first is not None and heading:
+        page.freeze_panes(heading, 0)
+        page.autofilter(heading - 1, 0, last - 1, width + len(_ADDED) - 1)
 
 
 def _sentence(text: str) -> str:

@@ -1,6 +1,6 @@
 """What the engine says: plain frozen records, the same for the API, the command line and the tests."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Literal, NamedTuple
@@ -86,18 +86,17 @@ class SheetReading:
 
 
 @dataclass(frozen=True, slots=True)
+class ToldSheet:
+    """A sheet with a register: where its headings stand, and what was decided, row after row, to be walked once."""
+
+    name: str | None
+    heading_row: int | None
+    rows: Iterator[RowOutcome]
+
+
+@dataclass(frozen=True, slots=True)
 class FileRefusal:
     """The whole file is refused: a stable code and what to do."""
 
     code: str
     message_ru: str
-
-
-@dataclass(frozen=True, slots=True)
-class FileResult:
-    """One file's outcome: `refusal` is set exactly when the file could not be read as a register at all."""
-
-    name: str
-    rows: tuple[RowOutcome, ...] = ()
-    sheets: tuple[SheetReading, ...] = ()
-    refusal: FileRefusal | None = None

@@ -1,23 +1,16 @@
 """What was decided of a file, told row by row with the names that its office gave: for the annotated copy."""
 
+import itertools
+from collections.abc import Iterator
 from collections.abc import Mapping as Map
 from dataclasses import dataclass
 from datetime import date
 
 from registry.importing.mapping import Mapping
 from registry.importing.messages import duplicate_message
-from registry.importing.opening import open_registers, reading_of
+from registry.importing.opening import open_registers
 from registry.importing.organisation_index import OrganisationIndex
-from registry.importing.outcomes import (
-    DuplicateReason,
-    FileRefusal,
-    FileResult,
-    Outcome,
-    RowOutcome,
-    RowRef,
-    SheetReading,
-)
-from registry.importing.refusals import UnreadableFile
+from registry.importing.outcomes import DuplicateReason, Outcome, RowOutcome, RowRef, ToldSheet
 from registry.importing.registers import ParsedRow
 
 
@@ -38,19 +31,20 @@ def retell(
     as_of: date,
     mapping: Mapping,
     decided: Map[int, Decided],
-) -> FileResult:
-    """`decided` by the number of the data row in the file, from 1, duplicates alone; the rest is read anew."""
-    rows: list[RowOutcome] = []
-    readings: list[SheetReading] = []
-    try:
-        for register in open_registers(name, content, organisations, as_of, mapping):
-            before = len(rows)
-            for parsed in register.rows():
-                rows.append(_told(register.sheet.name, parsed, decided.get(len(rows) + 1)))
-            readings.append(reading_of(register, len(rows) - before))
-    except UnreadableFile as refusal:
-        return FileResult(name, refusal=FileRefusal(refusal.code, refusal.message_ru))
-    return FileResult(name, tuple(rows), tuple(readings))
+) -> Iterator[ToldSheet]:
+    """The sheets with a register, each to be walked to its end before the next.
+
+    `decided` by the number of the data row in the file, from 1, duplicates alone; the rest is read anew. Raises
+    UnreadableFile, also while rows are walked over.
+    """
+    numbers = itertools.count(1)
+    for register in open_registers(name, content, organisations, as_of, mapping):
+        sheet = register.sheet.name
+        rows = (
+            _told(sheet, parsed, decided.get(number))
+            for parsed, number in zip(register.rows(), numbers, strict=False)
+        )
+        yield ToldSheet(sheet, register.layout.heading_row, rows)
 
 
 def _told(sheet: str | None, parsed: ParsedRow, decided: Decided | None) -> RowOutcome:

@@ -18,6 +18,8 @@ from collections.abc import Iterator
 from datetime import date
 from typing import Any, BinaryIO
 
+from uuid_utils import uuid7
+
 from registry.importing.mapping import Mapping
 from registry.importing.names import match_key
 from registry.importing.opening import open_registers, reading_of
@@ -31,6 +33,8 @@ COLUMNS = (
     *("file_number", "number", "sheet", "row", "outcome", "reason", "written"),
     *("last_name", "first_name", "patronymic", "birth_date", "sex", "phone", "email"),
     *("category", "card", "joined_on", "organisation_id", "match_key"),
+    # Made here, on a core that is free anyway: the database asks the kernel for random bytes each time.
+    *("person_id", "member_id", "membership_id", "event_id"),
 )
 _ROWS_A_FRAME = 500
 _TABS = len(COLUMNS) - 1
@@ -120,6 +124,7 @@ def _lines(file: int, before: int, sheet: str | None, rows: Iterator[ParsedRow],
             (person.joined_on or as_of).isoformat(),
             person.organisation_id or "",
             match_key(person.last, person.first, person.patronymic, person.birth_date),
+            *(str(uuid7()), str(uuid7()), str(uuid7()), str(uuid7())),
         )
         line = "\t".join(fields)
         if (

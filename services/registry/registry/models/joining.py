@@ -109,6 +109,8 @@ class Transfer(Table, table=True):
     released_on: date
     deadline: date
     """The last day on which the receiving organisation decides, counted from when the release was recorded."""
+    reminded_at: datetime | None = moment(nullable=True)
+    """When the deadline came near; the queue shows it."""
     escalated_to: UUID | None = Field(default=None, foreign_key="organisation.organisation_id", index=True)
     escalated_at: datetime | None = moment(nullable=True)
     decided_on: date | None = None

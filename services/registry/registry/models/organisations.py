@@ -15,6 +15,8 @@ DATED = (
     *("institution_type", "institution_name", "address", "inn", "employed", "students"),
 )
 """What an organisation's periods keep of it; kind and code never change."""
+SEARCHED = ("name", "short_name", "institution_name")
+"""By whose words it is found."""
 _INN = "inn ~ '^([0-9]{10}|[0-9]{12})$'"
 
 
@@ -43,7 +45,7 @@ class Organisation(Table, table=True):
     code: str = Field(unique=True)
     name: str
     search_name: str
-    """The name as rules.search_words folds it, with a space at both ends."""
+    """The names (SEARCHED) as rules.search_name folds them, with a space at both ends."""
     short_name: str | None = None
     status: str = "active"
     successor_ids: list[UUID] = ids()

@@ -176,13 +176,16 @@ async def transfers(
     session: AsyncSession,
     principal: Principal,
     page: PageParams,
+    *,
     status: str | None,
     member_id: UUID | None,
     escalated: bool,
+    reminded: bool,
 ) -> tuple[list[TransferRecord], str | None]:
     """Both ends see who moves: the receiving one decides about a person, not about an id.
 
-    `escalated`: only those that wait for the decision of the caller's organisation or one below it.
+    `escalated`: only those that wait for the decision of the caller's organisation or one below it; `reminded`: only
+    those that came near their deadline and wait for one of the caller's organisations to receive.
     """
     statement = (
         sa.select(col(Transfer.transfer_id), Transfer, Person)
@@ -199,6 +202,13 @@ async def transfers(
             col(Transfer.status) == "released",
             col(Transfer.escalated_to).is_not(None),
             reach.organisations(principal, Transfer.escalated_to),
+        )
+    if reminded:
+        statement = statement.where(
+            col(Transfer.status) == "released",
+            col(Transfer.reminded_at).is_not(None),
+            col(Transfer.escalated_to).is_(None),
+            reach.organisations(principal, Transfer.to_organisation_id),
         )
     rows, cursor = await paginate(session, statement, Transfer.transfer_id, page)
     return [

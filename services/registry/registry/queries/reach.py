@@ -9,7 +9,7 @@ from sqlmodel import col
 
 from common.auth import STAFF, Principal, Role, in_scope
 from common.errors import NotFound
-from registry import errors_offices, rules
+from registry import errors, rules
 from registry.models import Application, Member, OfficeTerm, Organisation, Transfer
 
 _READERS_OF_NAMES = frozenset({*STAFF, Role.INTERNAL_APP})
@@ -132,7 +132,7 @@ async def check_records_office(
     """Nobody gives powers to themselves: chairs and deputies are recorded by an organisation above."""
     await check_organisation(session, principal, organisation_id)
     if office in rules.LEADING and organisation_id == principal.organisation_id:
-        raise errors_offices.OwnPowers
+        raise errors.OwnPowers
 
 
 async def check_records_term(session: AsyncSession, principal: Principal, term_id: UUID) -> None:

@@ -19,7 +19,7 @@ from uuid_utils.compat import uuid7
 
 from common.auth import Principal, subtree
 from common.errors import CursorInvalid
-from registry import sync_errors
+from registry import errors
 from registry.models import Organisation, SyncCursor
 from registry.queries import reach
 from registry.queries.sync_rows import KINDS, NOWHERE, Delivery, Tombstone, take
@@ -93,7 +93,7 @@ async def scope(session: AsyncSession, principal: Principal) -> tuple[UUID | Non
     if not reach.acts_as_staff(principal):
         return None, frozenset()
     if principal.organisation_id is None:
-        raise sync_errors.OrganisationNeeded
+        raise errors.OrganisationNeeded
     return principal.organisation_id, frozenset(
         await session.scalars(subtree(principal.organisation_id, Organisation))
     )
@@ -169,7 +169,7 @@ async def _difference(
     if loading:
         count = await session.scalar(_COUNT, {"loading": sorted(loading), "limit": MOST_MEMBERS + 1})
         if count is not None and count > MOST_MEMBERS:
-            raise sync_errors.ScopeTooLarge(MOST_MEMBERS)
+            raise errors.ScopeTooLarge(MOST_MEMBERS)
     return had - organisations, loading, reloaded
 
 

@@ -1,6 +1,6 @@
 """Transfers in requests and answers. An answer to a POST has no personal data."""
 
-from datetime import date
+from datetime import date, datetime
 from typing import Literal
 from uuid import UUID
 
@@ -43,6 +43,7 @@ class TransferState(BaseModel):
     reason: str | None
     released_on: date
     deadline: date
+    reminded_at: datetime | None = Field(description="When the deadline came near.")
     escalated_to: UUID | None = Field(description="The organisation above both ends that decides now.")
     decided_on: date | None
     version: int
