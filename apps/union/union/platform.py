@@ -20,7 +20,7 @@ from common.events import TOPICS
 from common.settings import Settings
 from common.topics import provision
 from local_stack import Addresses, Program, Stack, service_programs
-from union import receivers
+from union import receivers, service_tokens
 
 SERVICES: tuple[Service, ...] = (
     registry.main.service,
@@ -62,6 +62,11 @@ def programs(addresses: Addresses) -> list[Program]:
                 "UNION_REGISTRY_URL": f"http://127.0.0.1:{addresses.ports.registry}",
                 # The partners of one machine are on it.
                 "UNION_WEBHOOK_LOCAL_TARGETS": "true",
+            },
+            "reports": service_tokens.ensure(addresses.data_dir, "reports")
+            | {
+                "UNION_REGISTRY_URL": f"http://127.0.0.1:{addresses.ports.registry}",
+                "UNION_CARDS_URL": f"http://127.0.0.1:{addresses.ports.cards}",
             },
         },
     )

@@ -58,9 +58,14 @@ class History:
         return [told.record() for told in self.told]
 
     def organisation(
-        self, kind: str, parent: UUID | None = None, on: date = date(2015, 1, 1), **fields: Any
+        self,
+        kind: str,
+        parent: UUID | None = None,
+        on: date = date(2015, 1, 1),
+        id_: UUID | None = None,
+        **fields: Any,
     ) -> UUID:
-        organisation_id = uuid4()
+        organisation_id = id_ or uuid4()
         self.states[organisation_id] = {
             "organisation_id": organisation_id,
             "parent_id": parent,
