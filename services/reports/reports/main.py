@@ -14,6 +14,7 @@ from reports import (
     api_printing,
     archives,
     consumers,
+    rebuilding,
     records,
     tallies,
 )
@@ -30,6 +31,7 @@ service = Service(
     metadata=records.Report.metadata,
     migrations=Path(__file__).parent.parent / "migrations",
     prepare=api.prepare,
+    derived=rebuilding.DERIVED,
     jobs=[archives.job, comparing.job],
     rounds=[
         Round("tallies", timedelta(milliseconds=500), tallies.add_up),

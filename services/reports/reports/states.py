@@ -45,13 +45,14 @@ def in_force(states: Any, day: date) -> sa.ColumnElement[bool]:
 
 def organisations(moment: Moment) -> sa.Select[Any]:
     """The tree as it stood: one row for each organisation, closed ones too."""
-    states = _organisation_spans(moment.known_at)
+    states = organisation_spans(moment.known_at)
     return sa.select(*(states.c[c.name] for c in ORGANISATIONS.c if c.name != "holds_until")).where(
         states.c.effective_on <= moment.as_of, states.c.holds_until > moment.as_of
     )
 
 
-def _organisation_spans(known_at: datetime | None) -> Any:
+def organisation_spans(known_at: datetime | None) -> Any:
+    """Versions of organisations with their intervals."""
     if known_at is None:
         return ORGANISATIONS.alias("state")
     facts = ORGANISATIONS
@@ -126,7 +127,8 @@ def offices(known_at: datetime | None) -> Any:
 def _next(day: Expression, key: Expression, version: Expression) -> Expression:
     """The first day from which any later version holds."""
     later = sa.func.min(day).over(partition_by=key, order_by=version, rows=(1, None))
-    return sa.func.coalesce(later, sa.cast(NEVER, sa.Date))
+    # Not as a parameter: the driver sends Python's last day as «infinity», which is another one to the database.
+    return sa.func.coalesce(later, sa.literal_column(f"date '{NEVER}'"))
 
 
 def _select(source: Any, replaced: dict[str, Expression], but: tuple[str, ...] = ()) -> sa.Select[Any]:

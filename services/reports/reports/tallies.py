@@ -144,12 +144,13 @@ _ADD_UP = sa.text(
 _MANY = 5_000
 _HOW_MANY = sa.text(f"select count(*) from (select from tally_delta limit {_MANY}) as noted")  # noqa: S608 (a number)
 _FOR_MANY = sa.text("select set_config('enable_nestloop', 'off', true), set_config('work_mem', '128MB', true)")
+_HOLD_OFF = sa.text("lock table declaration, member, card, report, member_fact, organisation in exclusive mode")
 _ONE_AT_A_TIME = sa.text("select pg_advisory_xact_lock(0x74616c79)")
 
 
 async def add_up(session: AsyncSession, _now: datetime, _settings: Any) -> None:
     """Bring the counters to what is noted by now: the round `tallies`."""
-    await session.execute(_ONE_AT_A_TIME)
+    await hold(session)
     await session.execute(_CARDS)
     dirty = [row[0] for row in await session.execute(_DIRTY)]
     if dirty:
@@ -209,10 +210,16 @@ _REBUILD = (
 )
 
 
+async def hold(session: AsyncSession) -> None:
+    """Keep the round away until the transaction ends: before any lock on the tables that the round changes."""
+    await session.execute(_ONE_AT_A_TIME)
+
+
 async def rebuild(session: AsyncSession, now: datetime, settings: Any) -> None:
     """Make all counters anew from the tables; the same to the digit. Holds off consumers until it commits."""
-    await session.execute(_ONE_AT_A_TIME)
-    await session.execute(sa.text("lock table member, card, report, member_fact, organisation in exclusive mode"))
+    await hold(session)
+    # A declaration is written before the report that follows from it: in that order nobody waits crosswise.
+    await session.execute(_HOLD_OFF)
     await session.execute(_FOR_MANY)
     for statement in _REBUILD:
         await session.execute(sa.text(statement))

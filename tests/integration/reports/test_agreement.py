@@ -14,6 +14,7 @@ import sqlalchemy as sa
 import cards.keys
 from cards.main import service as cards_service
 from common.app import build_api
+from common.auth import Role
 from common.counts import CountBuckets
 from common.credentials import ServiceToken
 from common.db import Database
@@ -108,7 +109,9 @@ async def services(
     templates: Templates, issuer: TestIssuer, settings: Settings, database: Database, service: Any, tmp_path: Path
 ) -> AsyncIterator[Services]:
     name = templates.copy(cards_service)
-    files = {key.removeprefix("UNION_").lower(): value for key, value in cards.keys.ensure(tmp_path).items()}
+    files: dict[str, Any] = {
+        key.removeprefix("UNION_").lower(): value for key, value in cards.keys.ensure(tmp_path).items()
+    }
     of_cards = cards_service.settings(
         database_url=templates.url(name), jwks_url=issuer.jwks_url, database_pool=4, topic_partitions=3, **files
     )
@@ -272,8 +275,10 @@ async def test_what_cannot_be_compared_leaves_what_was_known(
     async with database.sessions() as session:
         assert len(list(await session.scalars(sa.select(Disagreement)))) == 1
     # Asked for by hand it says so too; the addresses of these settings have nobody behind them.
-    refused = await client.post("/v1/agreement/runs", headers=issuer.bearer("regional_staff"))
-    assert refused.status_code == 403
+    assert (await client.post("/v1/agreement/runs")).status_code == 401
+    for role in set(Role) - {Role.FEDERAL_STAFF, Role.INTERNAL_APP}:
+        headers = issuer.bearer(role, organisation_id=services.registry.world.root)
+        assert (await client.post("/v1/agreement/runs", headers=headers)).status_code == 403, role
     federal = issuer.bearer("federal_staff")
     job_id = (await client.post("/v1/agreement/runs", headers=federal)).json()["job_id"]
     await work()

@@ -154,9 +154,9 @@ job = Job(KIND, _asked_for)
 async def tell(session: AsyncSession) -> None:
     """Set the metrics from the last comparison, whoever made it."""
     last = await session.scalar(sa.select(col(Agreement.ran_at)).where(col(Agreement.subject) == SUBJECT))
-    counts = dict(
-        (await session.execute(sa.select(Disagreement.drift, sa.func.count()).group_by(Disagreement.drift))).all()
-    )
+    drift = col(Disagreement.drift)
+    rows = await session.execute(sa.select(drift, sa.func.count()).group_by(drift))
+    counts = {row[0]: row[1] for row in rows}
     metrics.DRIFT.set(counts.get(True, 0))
     metrics.WAITING.set(counts.get(False, 0))
     metrics.LAST_COMPARISON.set(last.timestamp() if last else 0)
