@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from common.auth import Principal
@@ -149,9 +150,11 @@ def _rows(catalogue: Catalogue, name: str, moment: Moment, tree: Any, within: sa
                 sa.select(
                     held.c.member_id.label("entity_id"), held.c.organisation_id, one, *(held.c[s] for s in stamps)
                 )
-                .distinct(held.c.member_id, held.c.organisation_id)
+                .ext(distinct_on(held.c.member_id, held.c.organisation_id))
                 .join(tree, tree.c.organisation_id == held.c.organisation_id)
                 .where(tree.c.status == "active", tree.c.kind.in_(where.kind), where.sql(held.c, moment.as_of))
+                # Of several offices the one that was told of first.
+                .order_by(held.c.member_id, held.c.organisation_id, held.c.recorded_at, held.c.term_id)
             )
     mine = own(catalogue.only(name), moment, tree, within).subquery("mine")
     return (
