@@ -66,6 +66,8 @@ class Member(Table, table=True):
     version: int
     has_card: bool = Field(default=False, sa_column_kwargs={**_OURS, "server_default": sa.false()})
     """Whether any of the member's cards is active: kept by the counters' round, for cards travel apart."""
+    void: bool = Field(default=False, sa_column_kwargs={**_OURS, "server_default": sa.false()})
+    """Erased after it had been merged or retracted: a trigger of the facts knows. It counts nowhere."""
 
 
 class Card(Table, table=True):

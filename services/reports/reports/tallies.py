@@ -186,6 +186,10 @@ async def _place(session: AsyncSession, dirty: list[Any]) -> None:
 
 _REBUILD = (
     "truncate tally, tally_node, tally_delta, tally_dirty, tally_card",
+    "update member m set void = e.void from (select e.member_id, coalesce((select p.status in ('merged', 'retracted')"
+    " from member_fact p where p.member_id = e.member_id and p.version < e.version and p.status <> 'erased'"
+    " order by p.version desc limit 1), false) as void from member e where e.status = 'erased' or e.void) e"
+    " where e.member_id = m.member_id and m.void <> e.void",
     "update member m set has_card = c.has_card from (select m.member_id, exists (select from card c"
     " where c.member_id = m.member_id and c.status = 'active') as has_card from member m) c"
     " where c.member_id = m.member_id and m.has_card <> c.has_card",
@@ -196,7 +200,7 @@ _REBUILD = (
     " insert into tally_node (organisation_id, parent_id) select organisation_id, parent_id from placed",
     "insert into tally_dirty select organisation_id from organisation",
     "insert into tally_delta select m.organisation_id, c.cell, count(*) from member m"
-    " cross join lateral member_cells(m.status, m.category, m.sex, m.birth_year, m.pedagogical, m.joined_on,"
+    " cross join lateral member_cells(case when m.void then 'merged' else m.status end, m.category, m.sex, m.birth_year, m.pedagogical, m.joined_on,"
     " m.left_on, m.has_card) as c(cell) where c.cell is not null group by 1, 2",
     "insert into tally_delta select r.organisation_id, c.cell, count(*) from report r"
     " cross join lateral report_cells(r.form, r.as_of, r.status, r.due_on, r.first_signed_on, r.signed_at,"

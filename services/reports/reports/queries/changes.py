@@ -211,7 +211,7 @@ def _cause_of_member(
         (
             then.status != now.status,
             sa.case(
-                (now.status.in_(("merged", "retracted")), "double_removed"),
+                (now.status == "merged", "double_removed"),
                 (now.status == "member", "reinstated"),
                 else_=now.status,
             ),
