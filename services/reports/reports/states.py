@@ -109,12 +109,16 @@ def _at(facts: Any, within: sa.Select[Any], moved: Literal["in", "out"] | None) 
     )
 
 
-def offices(known_at: datetime | None) -> Any:
-    """Versions of terms of office with their intervals."""
+def offices(known_at: datetime | None, within: sa.Select[Any] | None = None) -> Any:
+    """Versions of terms of office with their intervals; `within` leaves out terms that were never at one of these."""
     facts = OFFICES
     if known_at is None:
         return facts.alias("term")
-    known = sa.select(facts).where(facts.c.recorded_at <= known_at).cte()
+    told = sa.select(facts).where(facts.c.recorded_at <= known_at)
+    if within is not None:
+        ever = OFFICES.alias("ever")
+        told = told.where(facts.c.term_id.in_(sa.select(ever.c.term_id).where(ever.c.organisation_id.in_(within))))
+    known = told.cte()
     spread: Any = {"partition_by": known.c.term_id, "order_by": known.c.version, "range_": (None, None)}
     first = sa.func.first_value(known.c.version).over(**spread)
     starts = sa.func.last_value(known.c.starts_on).over(**spread)

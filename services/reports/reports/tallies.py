@@ -200,8 +200,9 @@ _REBUILD = (
     " insert into tally_node (organisation_id, parent_id) select organisation_id, parent_id from placed",
     "insert into tally_dirty select organisation_id from organisation",
     "insert into tally_delta select m.organisation_id, c.cell, count(*) from member m"
-    " cross join lateral member_cells(case when m.void then 'merged' else m.status end, m.category, m.sex, m.birth_year, m.pedagogical, m.joined_on,"
-    " m.left_on, m.has_card) as c(cell) where c.cell is not null group by 1, 2",
+    " cross join lateral member_cells(case when m.void then 'merged' else m.status end,"
+    " m.category, m.sex, m.birth_year, m.pedagogical, m.joined_on, m.left_on, m.has_card) as c(cell)"
+    " where c.cell is not null group by 1, 2",
     "insert into tally_delta select r.organisation_id, c.cell, count(*) from report r"
     " cross join lateral report_cells(r.form, r.as_of, r.status, r.due_on, r.first_signed_on, r.signed_at,"
     " r.accepted_at) as c(cell) where c.cell is not null group by 1, 2",

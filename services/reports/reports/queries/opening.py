@@ -16,7 +16,7 @@ from reports.counting import holders, own, transfers
 from reports.errors import NotOpenable
 from reports.figures import Ctes, reach, rolled
 from reports.indicators import Catalogue, Derived, MemberCount, OfficeCount, TransferCount
-from reports.queries.reading import check_visible
+from reports.queries.reading import check_visible, make_room
 from reports.states import Moment, in_force, members, organisations
 
 
@@ -59,6 +59,7 @@ async def opened(
     """The figure, what it is reckoned from, and the same of everything directly below."""
     indicator = known(catalogue, name)
     await check_visible(session, principal, organisation_id)
+    await make_room(session)
     part = catalogue.only(name)
     shelf = Ctes()
     tree = shelf.keep("organisation_then", organisations(moment))
@@ -108,6 +109,7 @@ async def behind(
     """
     known(catalogue, name)
     await check_visible(session, principal, organisation_id)
+    await make_room(session)
     tree = Ctes().keep("organisation_then", organisations(moment))
     within = sa.select(reach(tree, tree.c.organisation_id == organisation_id).c.organisation_id)
     found = _rows(catalogue, name, moment, tree, within).subquery("found")
