@@ -36,7 +36,8 @@ DAMAGE = (
     "delete from organisation_fact where version > 1",
     "update organisation_fact set holds_until = '2020-03-03'",
     "update office_fact set holds_from = '2020-03-03', holds_until = '2020-03-04', released = not released",
-    "update member set status = 'left' where member_id in (select member_id from member order by 1 limit 2)",
+    "update member set status = 'left' where member_id in (select member_id from member where status = 'member'"
+    " order by 1 limit 2)",
     "delete from member where member_id in (select member_id from member order by 1 desc limit 1)",
     "delete from card",
     "update tally set value = value + 7",
