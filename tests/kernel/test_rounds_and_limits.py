@@ -8,6 +8,7 @@ import pytest
 import sqlalchemy as sa
 from fastapi import FastAPI
 from httpx import ASGITransport
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from common.auth import Principal, Role, second_person
 from common.db import Database
@@ -50,6 +51,26 @@ async def test_a_failed_round_leaves_nothing_and_is_due_still(database: Database
         await run_round(database, settings, Round("note_the_hour", timedelta(hours=1), fails), NOON)
     assert await noted(database) == 0
     assert await run_round(database, settings, service.rounds[0], NOON)
+
+
+async def test_every_worker_tells_what_the_round_of_one_of_them_left(
+    database: Database, settings: Settings
+) -> None:
+    """The second worker comes when the round is not due any more."""
+    for _ in range(2):
+        heard = asyncio.Event()
+
+        async def tell(session: AsyncSession, heard: asyncio.Event = heard) -> None:
+            if await session.scalar(sa.text("select count(*) from refused_value")) == 1:
+                heard.set()
+
+        daily = Round("note_the_hour", timedelta(days=1), service.rounds[0].run, tell)
+        worker = Clockwork([daily], database, settings)
+        worker.start()
+        try:
+            await asyncio.wait_for(heard.wait(), 30)
+        finally:
+            await worker.stop()
 
 
 def test_a_bucket_gives_so_many_at_once_and_as_many_again_in_its_time() -> None:

@@ -13,7 +13,7 @@ import cashback.keys
 import registry.keys
 from common.settings import Settings
 from local_stack import Addresses, Program, Stack, service_programs
-from union import receivers
+from union import receivers, service_tokens
 
 if TYPE_CHECKING:
     from common.app import Service
@@ -60,6 +60,11 @@ def programs(addresses: Addresses) -> list[Program]:
                 "UNION_REGISTRY_URL": f"http://127.0.0.1:{addresses.ports.registry}",
                 # The partners of one machine are on it.
                 "UNION_WEBHOOK_LOCAL_TARGETS": "true",
+            },
+            "reports": service_tokens.ensure(addresses.data_dir, "reports")
+            | {
+                "UNION_REGISTRY_URL": f"http://127.0.0.1:{addresses.ports.registry}",
+                "UNION_CARDS_URL": f"http://127.0.0.1:{addresses.ports.cards}",
             },
         },
     )

@@ -41,6 +41,7 @@ def rebuild(
                 lambda done, total: bars.update(bar, completed=done, total=total),
                 dry_run,
                 prune,
+                chosen_service.derived,
             )
 
     try:
@@ -49,7 +50,7 @@ def rebuild(
         output.refuse(str(error))
     output.table(
         f"{service}: {result.records} records read, {result.unreadable} unreadable",
-        ["table", "rows", "from the topics", "missing", "differing", "extra"],
+        ["table", "rows", "as they should be", "missing", "differing", "extra"],
         [[d.table, d.live, d.rebuilt, d.missing, d.differing, d.extra] for d in result.differences],
     )
     left = [d for d in result.differences if (d.extra and not prune) or (dry_run and not d.same)]

@@ -34,6 +34,7 @@ from common.http import PROBLEM, Problem, install_problem_handlers
 from common.idempotency import KernelRoute
 from common.jobs import Job, Workshop
 from common.jobs_api import jobs_router
+from common.rebuild import Derived
 from common.relay import Relay
 from common.rounds import Clockwork, Errand, Round
 from common.settings import Settings
@@ -74,6 +75,8 @@ class Service:
     """Asked at each request with a token: the bearer with the powers that are left today."""
     large_bodies: Mapping[str, int] = field(default_factory=dict)
     """Paths of uploads, with the size limit of each in bytes: it stands in the place of the general one."""
+    derived: Derived | None = None
+    """What it makes of the tables that events fill: `union rebuild` makes that anew too."""
     prepare: Callable[[FastAPI, Any], None] | None = None
     """Puts resources of the service (keys, forms) into `app.state`, once."""
 

@@ -37,6 +37,7 @@ _KEEP = sa.text(
     " values (:job_id, :name, :made, :media_type, :content)"
     " on conflict (job_id, name) do update set media_type = excluded.media_type, content = excluded.content"
 )
+_DISCARD = sa.text("delete from job_file where job_id = :job_id and made and name = any(:names)")
 _LEASE = sa.text(
     "update job set state = 'running', attempts = attempts + 1, started_at = coalesce(started_at, now()),"
     " leased_until = now() + make_interval(secs => :seconds)"
@@ -105,6 +106,12 @@ class Running:
             await self.hold(session)
             values = {"job_id": self.job_id, "name": name, "made": True, "media_type": media_type}
             await session.execute(_KEEP, {**values, "content": content})
+
+    async def discard(self, names: Sequence[str]) -> None:
+        """Forget files that the job kept for itself."""
+        async with self.database.sessions.begin() as session:
+            await self.hold(session)
+            await session.execute(_DISCARD, {"job_id": self.job_id, "names": list(names)})
 
     async def _write(
         self, statement: sa.TextClause, values: dict[str, Any], session: AsyncSession | None = None

@@ -61,6 +61,18 @@ class Difference:
 
 
 @dataclass(frozen=True)
+class Derived:
+    """What a service makes of the tables that events fill, and keeps beside them."""
+
+    hold: Callable[[AsyncSession], Awaitable[None]]
+    """Called before those tables are locked: takes, in the same transaction, what must be held before them."""
+    compare: Callable[[AsyncSession], Awaitable[list[Difference]]]
+    """What a dry run tells of it; changes nothing and holds nobody up."""
+    remake: Callable[[AsyncSession], Awaitable[list[Difference]]]
+    """Makes it anew of the tables as they are now, in the transaction that has put them right; tells what differed."""
+
+
+@dataclass(frozen=True)
 class Rebuilt:
     records: int
     unreadable: int
@@ -75,9 +87,11 @@ async def rebuild(
     progress: Progress,
     dry_run: bool = False,
     prune: bool = False,
+    derived: Derived | None = None,
 ) -> Rebuilt:
     """Read every topic from its beginning, compare, and unless `dry_run` put right what is missing or differs.
 
+    What is `derived` is made anew after that, even where no row differs.
     `prune` removes extra rows too. Raises ParkedFirst, and OSError when the broker gives nothing. One at a time.
     """
     tables = {target.table.name: target.table for sub in subscriptions for target in _targets(sub)}
@@ -100,6 +114,8 @@ async def rebuild(
         await reader.read_on(apply_alone, progress)
         async with database.sessions.begin() as session:
             if not dry_run:
+                if derived:
+                    await derived.hold(session)
                 names = ", ".join(f"public.{name}" for name in sorted(tables))
                 await session.execute(sa.text(f"lock table {names} in share row exclusive mode"))
                 # What the worker has committed is in the topics, and it commits nothing more until this ends.
@@ -108,6 +124,8 @@ async def rebuild(
             if not dry_run:
                 for table, difference in zip(tables.values(), differences, strict=True):
                     await _put_right(session, table, difference, prune)
+            if derived:
+                differences += await (derived.compare if dry_run else derived.remake)(session)
         return Rebuilt(reader.records, reader.unreadable, differences)
     finally:
         await reader.stop()

@@ -37,6 +37,8 @@ class Round:
     name: str
     every: timedelta
     run: Callable[[AsyncSession, datetime, Any], Awaitable[None]]
+    tell: Callable[[AsyncSession], Awaitable[None]] | None = None
+    """Sets metrics from what the round left in the database, in every worker: only one of them ran it."""
 
 
 @dataclass(frozen=True)
@@ -105,6 +107,9 @@ class Clockwork:
                     await run_errand(self.database, self.settings, a_round, now)
                 else:
                     await run_round(self.database, self.settings, a_round, now)
+                    if a_round.tell is not None:
+                        async with self.database.sessions() as session:
+                            await a_round.tell(session)
             except Exception as error:
                 pause = _AFTER_FAILURE
                 telemetry.ROUND_FAILURES.labels(a_round.name).inc()

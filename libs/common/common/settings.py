@@ -53,6 +53,13 @@ class Settings(BaseSettings):
     token_issuer: str = "https://issuer.local.invalid"  # noqa: S105 (an address, not a secret)
     token_audience: str = "union-platform"  # noqa: S105
 
+    service_token_file: Path | None = None
+    """A file with this service's own bearer token, read at each use: whoever renews the token replaces the file."""
+    service_token_url: str | None = None
+    """The issuer's token endpoint: it gives this service its own token for its client credentials."""
+    service_client_id: str | None = None
+    service_client_secret: SecretStr | None = None
+
     outbox_shards: int = Field(default=4, ge=1, le=64)
     """The number of relay loops; changing it needs a drained outbox."""
     relay_batch: int = Field(default=1000, ge=1, le=10_000)

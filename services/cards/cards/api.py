@@ -10,6 +10,7 @@ from cards import commands, qr, queries, rules
 from cards.commands import CardTerms
 from cards.config import CardsSettings
 from cards.errors import ReasonNotYours
+from cards.models import Member, Organisation
 from cards.queries import SeenCard
 from cards.schemas import (
     BlockRequest,
@@ -23,11 +24,17 @@ from cards.schemas import (
     SuspendRequest,
 )
 from common import app
-from common.auth import STAFF, Principal, Role, require
+from common.auth import STAFF, Principal, Role, in_scope, require
+from common.counts import Counts, counts_router
 from common.http import Page, PageDep, ReadSessionDep, SessionDep, etag
 from common.types import masked
 
 router = app.router(tags=["cards"])
+counts_router(
+    router,
+    Counts(Member, Organisation),
+    lambda principal, column: in_scope(principal, column, Organisation),
+)
 
 ReaderDep = Annotated[Principal, Depends(require(*STAFF, Role.AUDITOR, Role.INTERNAL_APP, Role.MEMBER))]
 OverseerDep = Annotated[Principal, Depends(require(*STAFF, Role.AUDITOR, Role.INTERNAL_APP))]

@@ -13,7 +13,7 @@ from common.limits import limited
 from reports import views_insight
 from reports.api import Forms, Reader
 from reports.formulas import Formula
-from reports.queries import changes, cockpit, opening, reading
+from reports.queries import changes, cockpit, opening, public, reading
 from reports.schemas import Day
 from reports.schemas_insight import (
     BehindView,
@@ -163,8 +163,8 @@ async def get_public_statistics(
 ) -> PublicView:
     """Members by region and category, of accepted reports, for everybody: without small cells and what betrays them."""
     threshold: int = request.app.state.settings.public_threshold
-    day = as_of or await reading.newest_public_day(session)
-    rows = await reading.public_rows(session, book, day, views_insight.PUBLIC) if day else []
+    day = as_of or await public.newest_public_day(session)
+    rows = await public.public_rows(session, book, day, views_insight.PUBLIC) if day else []
     return views_insight.public_view(rows, day or date(datetime.now(UTC).year, 1, 1), threshold)
 
 

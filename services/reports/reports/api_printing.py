@@ -18,7 +18,7 @@ from reports import archives, views, views_insight
 from reports.api import Forms, Reader, Revision
 from reports.printing import charts, paper, spreadsheet, workbook
 from reports.printing.words import Language
-from reports.queries import cockpit, reading
+from reports.queries import cockpit, public, reading
 from reports.schemas import Day, FormCode, ReportView
 
 router = kernel_router(tags=["printing"])
@@ -179,7 +179,7 @@ async def get_public_chart(
 ) -> Response:
     """Members by region, for everybody: what GET /v1/public/statistics tells, and no more."""
     threshold: int = request.app.state.settings.public_threshold
-    day = as_of or await reading.newest_public_day(session)
-    rows = await reading.public_rows(session, book, day, views_insight.PUBLIC) if day else []
+    day = as_of or await public.newest_public_day(session)
+    rows = await public.public_rows(session, book, day, views_insight.PUBLIC) if day else []
     view = views_insight.public_view(rows, day or date(datetime.now(UTC).year, 1, 1), threshold)
     return Response(charts.public(view, language), media_type=SVG)

@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import io
+import json
 import zipfile
 from datetime import date
 from typing import Any
@@ -26,6 +27,7 @@ from reports.records import Report
 from reports.schemas import ReportView
 
 KIND, FILE = "report_archive", "reports.zip"
+_PART, _INDEX_FILE = "part-", "index.csv"
 MOST = 5_000
 """Reports in one archive: some 100 MB. A larger part of the union is asked for by its regions."""
 _BATCH = 50
@@ -61,31 +63,69 @@ async def count(session: AsyncSession, organisation_id: UUID, as_of: date, form:
 
 
 async def make_archive(job: Running) -> dict[str, Any]:
-    """Begun again it makes the same bytes of the same reports; the file is kept once, whole."""
-    arguments = job.arguments
+    """Made in parts of 50 reports, each kept when it is whole: begun again, it goes on after the last one.
+
+    The checkpoint tells how many parts there are and after which report, by level and id, the next one begins.
+    """
+    arguments, state = job.arguments, job.state
     organisation_id, as_of = UUID(arguments["organisation_id"]), date.fromisoformat(arguments["as_of"])
     language: Language = arguments["language"]
     book = FormBook.read(job.settings.report_forms_folder, catalogue())
+    async with job.database.sessions() as session:
+        statement = sa.select(col(Report.level), col(Report.report_id)).where(
+            *_wanted(organisation_id, as_of, arguments["form"])
+        )
+        rows = await session.execute(statement.order_by(col(Report.level), col(Report.report_id)).limit(MOST))
+        wanted = [(row.level, str(row.report_id)) for row in rows]
+    parts: int = state.get("parts", 0)
+    left = [report for report in wanted if not parts or report > tuple(state["after"])]
+    for start in range(0, len(left), _BATCH):
+        batch = left[start : start + _BATCH]
+        part = await _part(job, book, [UUID(report_id) for _, report_id in batch], arguments["format"], language)
+        await job.keep(f"{_PART}{parts}", part, "application/zip")
+        parts += 1
+        await job.checkpoint({"parts": parts, "after": list(batch[-1])})
+        await job.progress(len(wanted) - len(left) + start + len(batch), len(wanted))
+    names = [f"{_PART}{number}" for number in range(parts)]
+    content, count = await _joined(job, names)
+    await job.keep(FILE, content, "application/zip")
+    await job.discard(names)
+    return {"file": FILE, "reports": count, "bytes": len(content)}
+
+
+async def _part(job: Running, book: FormBook, ids: list[UUID], file_format: str, language: Language) -> bytes:
+    """A zip of these reports, with their lines of the index."""
     # Who asked was let to see the organisation; the reports are those below it, whoever does the work.
     worker = Principal(subject="worker", roles=frozenset({Role.INTERNAL_APP}))
     async with job.database.sessions() as session:
-        statement = sa.select(col(Report.report_id)).where(*_wanted(organisation_id, as_of, arguments["form"]))
-        ids = list(await session.scalars(statement.order_by(col(Report.level), col(Report.report_id)).limit(MOST)))
+        seen = [await _view(session, worker, book, report_id) for report_id in ids]
+    content, index = io.BytesIO(), []
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_STORED) as archive:
+        for view in seen:
+            made = await _made(view, file_format, language)
+            name = f"{view.level}/{_safe(view.organisation.code)}-{view.report_id}.{file_format}"
+            archive.writestr(name, made)
+            index.append(_line(view, name, made))
+        archive.writestr(_INDEX_FILE, json.dumps(index))
+    return content.getvalue()
+
+
+async def _joined(job: Running, parts: list[str]) -> tuple[bytes, int]:
+    """The whole archive, and how many reports it has; the same bytes of the same reports."""
     content, index = io.BytesIO(), []
     with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
-        for start in range(0, len(ids), _BATCH):
-            async with job.database.sessions() as session:
-                seen = [await _view(session, worker, book, report_id) for report_id in ids[start : start + _BATCH]]
-            for view in seen:
-                made = await _made(view, arguments["format"], language)
-                name = f"{view.level}/{_safe(view.organisation.code)}-{view.report_id}.{arguments['format']}"
-                archive.writestr(zipfile.ZipInfo(name, _NO_TIME), made, zipfile.ZIP_DEFLATED)
-                index.append(_line(view, name, made))
-            await job.progress(start + len(seen), len(ids))
-        listed = spreadsheet.written([_INDEX, *index])
-        archive.writestr(zipfile.ZipInfo("index.csv", _NO_TIME), listed, zipfile.ZIP_DEFLATED)
-    await job.keep(FILE, content.getvalue(), "application/zip")
-    return {"file": FILE, "reports": len(index), "bytes": content.getbuffer().nbytes}
+
+        def add(name: str, made: bytes) -> None:
+            archive.writestr(zipfile.ZipInfo(name, _NO_TIME), made, zipfile.ZIP_DEFLATED)
+
+        for part in parts:
+            with zipfile.ZipFile(io.BytesIO(await job.read(part))) as made:
+                lines = json.loads(made.read(_INDEX_FILE))
+                for line in lines:
+                    await asyncio.to_thread(add, line[0], made.read(line[0]))
+                index += lines
+        add(_INDEX_FILE, spreadsheet.written([_INDEX, *index]))
+    return content.getvalue(), len(index)
 
 
 job = Job(KIND, make_archive)

@@ -140,7 +140,7 @@ def _transfers(
 
 def holders(moment: Moment, within: sa.Select[Any] | None) -> sa.Select[Any]:
     """Terms in force on the day, with sex and birth year of who holds them."""
-    term = offices(moment.known_at)
+    term = offices(moment.known_at, within)
     held = sa.select(term).where(in_force(term, moment.as_of))
     of = None
     if within is not None:

@@ -3,7 +3,7 @@
 Sums are exact by construction: each is made of the very rows of the organisations below, along the tree as it stood.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -38,18 +38,16 @@ def reach(tree: Any, roots: sa.ColumnElement[bool]) -> sa.CTE:
     return found.union(sa.select(tree.c.organisation_id).join(found, tree.c.parent_id == found.c.organisation_id))
 
 
-def above(tree: Any, within: Any | None) -> sa.CTE:
-    """(node_id, organisation_id): each organisation beside itself and everything that stood above it, `within`."""
-    inside = tree if within is None else within
+def above(tree: Any, inside: Any) -> sa.CTE:
+    """(node_id, organisation_id): each organisation of `inside` beside itself and all of these that stood above it."""
     up = sa.select(
         inside.c.organisation_id.label("node_id"), inside.c.organisation_id.label("organisation_id")
     ).cte("up", recursive=True)
-    step = sa.select(up.c.node_id, tree.c.parent_id).join(tree, tree.c.organisation_id == up.c.organisation_id)
-    if within is None:
-        step = step.where(tree.c.parent_id.is_not(None))
-    else:
-        step = step.where(tree.c.parent_id.in_(sa.select(within.c.organisation_id)))
-    return up.union(step)
+    return up.union(
+        sa.select(up.c.node_id, tree.c.parent_id)
+        .join(tree, tree.c.organisation_id == up.c.organisation_id)
+        .where(tree.c.parent_id.in_(sa.select(inside.c.organisation_id)))
+    )
 
 
 def rolled(shelf: Shelf, catalogue: Catalogue, moment: Moment, tree: Any, within: Any | None = None) -> Any:
@@ -58,30 +56,66 @@ def rolled(shelf: Shelf, catalogue: Catalogue, moment: Moment, tree: Any, within
     Columns: organisation_id, has_people (whether any count of members is above zero), one for each
     indicator, and the sides of those that are declarable. `within` must hold all that is below each of its
     organisations.
+
+    Most organisations have nothing below them: their figures are their own, and are added to the one above before
+    anything goes further up.
     """
     bound = None if within is None else sa.select(within.c.organisation_id)
     mine = shelf.keep("own", own(catalogue, moment, tree, bound))
-    up = shelf.keep("above", sa.select(above(tree, within)))
-    sums = _summed(catalogue, mine)
-    return shelf.keep(
-        "rolled",
+    parents = sa.select(tree.c.parent_id.label("organisation_id")).where(tree.c.parent_id.is_not(None)).distinct()
+    if bound is not None:
+        parents = parents.where(tree.c.organisation_id.in_(bound), tree.c.parent_id.in_(bound))
+    inner = shelf.keep("inner", parents)
+    itself, parent = inner.alias("itself"), inner.alias("parent")
+    node = sa.func.coalesce(itself.c.organisation_id, parent.c.organisation_id)
+    branch = shelf.keep(
+        "branch",
         sa.select(
-            up.c.organisation_id,
-            (sa.func.sum(mine.c.people) > 0).label("has_people"),
-            *(value.label(name) for name, value in sums.items()),
+            node.label("node_id"),
+            *(_total(c).label(c.key) for c in mine.c if c.key != "organisation_id"),
         )
-        .select_from(up)
-        .join(mine, mine.c.organisation_id == up.c.node_id)
-        .group_by(up.c.organisation_id),
+        .select_from(mine)
+        .join(tree, tree.c.organisation_id == mine.c.organisation_id)
+        .outerjoin(itself, itself.c.organisation_id == mine.c.organisation_id)
+        .outerjoin(parent, parent.c.organisation_id == tree.c.parent_id)
+        .where(node.is_not(None))
+        .group_by(node),
     )
+    up = shelf.keep("above", sa.select(above(tree, inner)))
+    summed = (
+        sa.select(up.c.organisation_id, *_columns(catalogue, branch, _total))
+        .join(branch, branch.c.node_id == up.c.node_id)
+        .group_by(up.c.organisation_id)
+    )
+    alone = sa.select(mine.c.organisation_id, *_columns(catalogue, mine, _as_it_is)).where(
+        mine.c.organisation_id.not_in(sa.select(inner.c.organisation_id))
+    )
+    return shelf.keep("rolled", sa.union_all(summed, alone))
 
 
-def _summed(catalogue: Catalogue, mine: Any) -> Mapping[str, Expression]:
-    """Every indicator, and the sides, over a group of rows of `own`. Null: none of them knows."""
-    counted: dict[str, Expression] = {name: sa.func.sum(mine.c[name]) for name in catalogue.primitive}
-    sides = {
-        told(name, side): sa.func.sum(mine.c[told(name, side)]) for name in catalogue.declarable for side in SIDES
-    }
+Total = Callable[[Expression], Expression]
+
+
+def _total(column: Expression) -> Expression:
+    return sa.cast(sa.func.sum(column), sa.BigInteger)
+
+
+def _as_it_is(column: Expression) -> Expression:
+    return sa.cast(column, sa.BigInteger)
+
+
+def _columns(catalogue: Catalogue, rows: Any, total: Total) -> list[sa.ColumnElement[Any]]:
+    figures = _summed(catalogue, rows, total)
+    return [
+        (total(rows.c.people) > 0).label("has_people"),
+        *(value.label(name) for name, value in figures.items()),
+    ]
+
+
+def _summed(catalogue: Catalogue, rows: Any, total: Total = _total) -> Mapping[str, Expression]:
+    """Every indicator, and the sides, over a group of rows of `own`, or of one. Null: none of them knows."""
+    counted: dict[str, Expression] = {name: total(rows.c[name]) for name in catalogue.primitive}
+    sides = {told(name, side): total(rows.c[told(name, side)]) for name in catalogue.declarable for side in SIDES}
     return {**catalogue.derive(counted), **sides}
 
 

@@ -66,6 +66,8 @@ class Member(Table, table=True):
     version: int
     has_card: bool = Field(default=False, sa_column_kwargs={**_OURS, "server_default": sa.false()})
     """Whether any of the member's cards is active: kept by the counters' round, for cards travel apart."""
+    void: bool = Field(default=False, sa_column_kwargs={**_OURS, "server_default": sa.false()})
+    """Erased after it had been merged or retracted: a trigger of the facts knows. It counts nowhere."""
 
 
 class Card(Table, table=True):
@@ -131,6 +133,8 @@ class MemberFact(Table, table=True):
             "organisation_id",
             postgresql_where=sa.text("from_organisation_id is not null"),
         ),
+        # Who was ever at a place is read from the index alone.
+        sa.Index("member_fact_place", "organisation_id", postgresql_include=["member_id"]),
     )
 
     member_id: UUID = Field(primary_key=True)
@@ -138,7 +142,7 @@ class MemberFact(Table, table=True):
     effective_on: date
     recorded_at: datetime = Field(sa_type=MOMENT)
     event_type: str
-    organisation_id: UUID = Field(index=True)
+    organisation_id: UUID
     from_organisation_id: UUID | None
     """Of a transfer: where it came from."""
     status: str

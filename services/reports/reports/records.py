@@ -118,3 +118,35 @@ class Formation(Table, table=True):
     """The last day on which it ran."""
     organisations: int
     formed: int
+
+
+class Agreement(Table, table=True):
+    """The last comparison of what registry, cards and reports count: one row."""
+
+    __tablename__ = "agreement"
+
+    subject: str = Field(primary_key=True)
+    """What was compared: `members`."""
+    ran_at: datetime = Field(sa_type=MOMENT)
+    organisations: int
+    """With active members, by the registry."""
+    members: dict[str, int] = Field(sa_type=_JSON)
+    """Active ones, by service."""
+    unsent: int
+    """Events that waited in the registry's outbox."""
+    parked: int
+    """Records that cards and reports had set aside."""
+
+
+class Disagreement(Table, table=True):
+    """An organisation whose active members the services counted differently at both looks of the last comparison."""
+
+    __tablename__ = "disagreement"
+
+    organisation_id: UUID = Field(primary_key=True)
+    members: dict[str, int] = Field(sa_type=_JSON)
+    """Active ones, by service."""
+    drift: bool
+    """False: events about it may be on their way still."""
+    since: datetime = Field(sa_type=MOMENT)
+    """When these very figures were seen first."""

@@ -45,13 +45,14 @@ def in_force(states: Any, day: date) -> sa.ColumnElement[bool]:
 
 def organisations(moment: Moment) -> sa.Select[Any]:
     """The tree as it stood: one row for each organisation, closed ones too."""
-    states = _organisation_spans(moment.known_at)
+    states = organisation_spans(moment.known_at)
     return sa.select(*(states.c[c.name] for c in ORGANISATIONS.c if c.name != "holds_until")).where(
         states.c.effective_on <= moment.as_of, states.c.holds_until > moment.as_of
     )
 
 
-def _organisation_spans(known_at: datetime | None) -> Any:
+def organisation_spans(known_at: datetime | None) -> Any:
+    """Versions of organisations with their intervals."""
     if known_at is None:
         return ORGANISATIONS.alias("state")
     facts = ORGANISATIONS
@@ -108,12 +109,16 @@ def _at(facts: Any, within: sa.Select[Any], moved: Literal["in", "out"] | None) 
     )
 
 
-def offices(known_at: datetime | None) -> Any:
-    """Versions of terms of office with their intervals."""
+def offices(known_at: datetime | None, within: sa.Select[Any] | None = None) -> Any:
+    """Versions of terms of office with their intervals; `within` leaves out terms that were never at one of these."""
     facts = OFFICES
     if known_at is None:
         return facts.alias("term")
-    known = sa.select(facts).where(facts.c.recorded_at <= known_at).cte()
+    told = sa.select(facts).where(facts.c.recorded_at <= known_at)
+    if within is not None:
+        ever = OFFICES.alias("ever")
+        told = told.where(facts.c.term_id.in_(sa.select(ever.c.term_id).where(ever.c.organisation_id.in_(within))))
+    known = told.cte()
     spread: Any = {"partition_by": known.c.term_id, "order_by": known.c.version, "range_": (None, None)}
     first = sa.func.first_value(known.c.version).over(**spread)
     starts = sa.func.last_value(known.c.starts_on).over(**spread)
@@ -126,7 +131,8 @@ def offices(known_at: datetime | None) -> Any:
 def _next(day: Expression, key: Expression, version: Expression) -> Expression:
     """The first day from which any later version holds."""
     later = sa.func.min(day).over(partition_by=key, order_by=version, rows=(1, None))
-    return sa.func.coalesce(later, sa.cast(NEVER, sa.Date))
+    # Not as a parameter: the driver sends Python's last day as «infinity», which is another one to the database.
+    return sa.func.coalesce(later, sa.literal_column(f"date '{NEVER}'"))
 
 
 def _select(source: Any, replaced: dict[str, Expression], but: tuple[str, ...] = ()) -> sa.Select[Any]:

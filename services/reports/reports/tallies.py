@@ -144,12 +144,13 @@ _ADD_UP = sa.text(
 _MANY = 5_000
 _HOW_MANY = sa.text(f"select count(*) from (select from tally_delta limit {_MANY}) as noted")  # noqa: S608 (a number)
 _FOR_MANY = sa.text("select set_config('enable_nestloop', 'off', true), set_config('work_mem', '128MB', true)")
+_HOLD_OFF = sa.text("lock table declaration, member, card, report, member_fact, organisation in exclusive mode")
 _ONE_AT_A_TIME = sa.text("select pg_advisory_xact_lock(0x74616c79)")
 
 
 async def add_up(session: AsyncSession, _now: datetime, _settings: Any) -> None:
     """Bring the counters to what is noted by now: the round `tallies`."""
-    await session.execute(_ONE_AT_A_TIME)
+    await hold(session)
     await session.execute(_CARDS)
     dirty = [row[0] for row in await session.execute(_DIRTY)]
     if dirty:
@@ -185,6 +186,10 @@ async def _place(session: AsyncSession, dirty: list[Any]) -> None:
 
 _REBUILD = (
     "truncate tally, tally_node, tally_delta, tally_dirty, tally_card",
+    "update member m set void = e.void from (select e.member_id, coalesce((select p.status in ('merged', 'retracted')"
+    " from member_fact p where p.member_id = e.member_id and p.version < e.version and p.status <> 'erased'"
+    " order by p.version desc limit 1), false) as void from member e where e.status = 'erased' or e.void) e"
+    " where e.member_id = m.member_id and m.void <> e.void",
     "update member m set has_card = c.has_card from (select m.member_id, exists (select from card c"
     " where c.member_id = m.member_id and c.status = 'active') as has_card from member m) c"
     " where c.member_id = m.member_id and m.has_card <> c.has_card",
@@ -195,8 +200,9 @@ _REBUILD = (
     " insert into tally_node (organisation_id, parent_id) select organisation_id, parent_id from placed",
     "insert into tally_dirty select organisation_id from organisation",
     "insert into tally_delta select m.organisation_id, c.cell, count(*) from member m"
-    " cross join lateral member_cells(m.status, m.category, m.sex, m.birth_year, m.pedagogical, m.joined_on,"
-    " m.left_on, m.has_card) as c(cell) where c.cell is not null group by 1, 2",
+    " cross join lateral member_cells(case when m.void then 'merged' else m.status end,"
+    " m.category, m.sex, m.birth_year, m.pedagogical, m.joined_on, m.left_on, m.has_card) as c(cell)"
+    " where c.cell is not null group by 1, 2",
     "insert into tally_delta select r.organisation_id, c.cell, count(*) from report r"
     " cross join lateral report_cells(r.form, r.as_of, r.status, r.due_on, r.first_signed_on, r.signed_at,"
     " r.accepted_at) as c(cell) where c.cell is not null group by 1, 2",
@@ -209,10 +215,16 @@ _REBUILD = (
 )
 
 
+async def hold(session: AsyncSession) -> None:
+    """Keep the round away until the transaction ends: before any lock on the tables that the round changes."""
+    await session.execute(_ONE_AT_A_TIME)
+
+
 async def rebuild(session: AsyncSession, now: datetime, settings: Any) -> None:
     """Make all counters anew from the tables; the same to the digit. Holds off consumers until it commits."""
-    await session.execute(_ONE_AT_A_TIME)
-    await session.execute(sa.text("lock table member, card, report, member_fact, organisation in exclusive mode"))
+    await hold(session)
+    # A declaration is written before the report that follows from it: in that order nobody waits crosswise.
+    await session.execute(_HOLD_OFF)
     await session.execute(_FOR_MANY)
     for statement in _REBUILD:
         await session.execute(sa.text(statement))

@@ -42,6 +42,8 @@ ROUTES: dict[tuple[str, str], set[Role]] = {
     ("POST", "/v1/plastic-batches/{batch_id}/hand-over"): STAFF,
     ("GET", "/v1/cards/{card_id}/face"): STAFF | {Role.MEMBER},
     ("GET", "/v1/member-counts"): OVERSEERS,
+    ("GET", "/v1/member-counts/buckets"): OVERSEERS,
+    ("GET", "/v1/member-counts/buckets/{bucket}"): OVERSEERS,
     ("GET", "/v1/headline"): OVERSEERS,
 }
 PUBLIC = {
@@ -94,8 +96,9 @@ async def batch_id(client: Client, issuer: TestIssuer, region: Region, card_id: 
 
 
 @pytest.fixture
-def ids(region: Region, card_id: UUID, batch_id: UUID, device_id: UUID) -> dict[str, UUID]:
-    return {"card_id": card_id, "batch_id": batch_id, "device_id": device_id, "organisation_id": region.school}
+def ids(region: Region, card_id: UUID, batch_id: UUID, device_id: UUID) -> dict[str, Any]:
+    of_route = {"card_id": card_id, "batch_id": batch_id, "device_id": device_id}
+    return {**of_route, "organisation_id": region.school, "bucket": region.school.hex[-2:]}
 
 
 async def call(client: Client, route: tuple[str, str], ids: dict[str, Any], headers: dict[str, str]) -> Any:
@@ -108,7 +111,7 @@ async def call(client: Client, route: tuple[str, str], ids: dict[str, Any], head
 
 @pytest.mark.parametrize("route", ROUTES, ids=" ".join)
 async def test_a_route_asks_for_a_token_and_for_one_of_its_roles(
-    route: tuple[str, str], client: Client, issuer: TestIssuer, region: Region, ids: dict[str, UUID]
+    route: tuple[str, str], client: Client, issuer: TestIssuer, region: Region, ids: dict[str, Any]
 ) -> None:
     nobody = await call(client, route, ids, {})
     assert (nobody.status_code, nobody.json()["code"]) == (401, "token_required")
@@ -121,7 +124,7 @@ async def test_a_route_asks_for_a_token_and_for_one_of_its_roles(
 
 @pytest.mark.parametrize("route", ROUTES, ids=" ".join)
 async def test_to_another_organisation_or_member_there_is_nothing_here(
-    route: tuple[str, str], client: Client, issuer: TestIssuer, region: Region, ids: dict[str, UUID]
+    route: tuple[str, str], client: Client, issuer: TestIssuer, region: Region, ids: dict[str, Any]
 ) -> None:
     strangers = [
         issuer.bearer(role, organisation_id=organisation, member_id=uuid4())
@@ -135,6 +138,8 @@ async def test_to_another_organisation_or_member_there_is_nothing_here(
         answer = await call(client, route, ids, headers)
         if route[1] == "/v1/headline":
             assert set(answer.json()["cards"].values()) == {0}
+        elif "/member-counts/buckets" in route[1]:
+            assert (answer.status_code, answer.json()["items"]) == (200, [])
         elif route[0] == "GET" and "{" not in route[1]:
             assert (answer.status_code, answer.json()) == (200, {"items": [], "next_cursor": None})
         else:

@@ -56,6 +56,8 @@ class Requests:
             "GET /v1/organisations/{organisation_id}/access": self._organisation("/access", fresh=False),
             "POST /v1/organisations/{organisation_id}/offices": self.elect,
             "GET /v1/member-counts": self._listed("/v1/member-counts"),
+            "GET /v1/member-counts/buckets": self._as_is("/v1/member-counts/buckets"),
+            "GET /v1/member-counts/buckets/{bucket}": self.bucket,
             "GET /v1/headline": self._listed("/v1/headline"),
             "POST /v1/members": self.enter_member,
             "GET /v1/members": self._listed("/v1/members"),
@@ -188,6 +190,9 @@ class Requests:
             return Call(path, addressed=False, params={"limit": "500"} if path != "/v1/headline" else {})
 
         return build
+
+    async def bucket(self, place: str) -> Call:
+        return Call(f"/v1/member-counts/buckets/{self.places[place].hex[-2:]}", addressed=False)
 
     def _organisation(self, end: str, body: Any = None, fresh: bool = True) -> Builder:
         async def build(place: str) -> Call:

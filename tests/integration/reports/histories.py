@@ -15,6 +15,7 @@ from common.events.registry import (
     MemberLeft,
     MemberMerged,
     MemberReinstated,
+    MemberRetracted,
     MemberTransferred,
     OfficeChanged,
     OfficeEnded,
@@ -58,9 +59,14 @@ class History:
         return [told.record() for told in self.told]
 
     def organisation(
-        self, kind: str, parent: UUID | None = None, on: date = date(2015, 1, 1), **fields: Any
+        self,
+        kind: str,
+        parent: UUID | None = None,
+        on: date = date(2015, 1, 1),
+        id_: UUID | None = None,
+        **fields: Any,
     ) -> UUID:
-        organisation_id = uuid4()
+        organisation_id = id_ or uuid4()
         self.states[organisation_id] = {
             "organisation_id": organisation_id,
             "parent_id": parent,
@@ -118,6 +124,12 @@ class History:
     def merge_member(self, member_id: UUID, into: UUID, on: date) -> None:
         self.states[member_id].update(status="merged", left_on=on)
         self._tell(MemberMerged, member_id, on, into_member_id=into)
+
+    def retract(self, member_id: UUID) -> None:
+        """The record was a mistake: its end is its first day."""
+        first = self.states[member_id]["joined_on"]
+        self.states[member_id].update(status="retracted", left_on=first)
+        self._tell(MemberRetracted, member_id, first)
 
     def erase(self, member_id: UUID, on: date) -> None:
         self.states[member_id].update(status="erased", left_on=self.states[member_id]["left_on"] or on)
@@ -218,7 +230,7 @@ def random_union(chance: random.Random) -> tuple[History, UUID]:
     terms: list[UUID] = []
     for _ in range(chance.randint(0, 16)):
         on, member = _day(chance, 2019, 2021), chance.choice(members)
-        match chance.randint(0, 16):
+        match chance.randint(0, 17):
             case 0:
                 history.change_member(member, on, category=chance.choice(["working", "pensioner"]))
             case 1:
@@ -263,6 +275,8 @@ def random_union(chance: random.Random) -> tuple[History, UUID]:
                     history.merge_organisation(one, other, on)
                 else:
                     history.reopen(one, on)
+            case 17:
+                history.retract(member)
     return history, region
 
 

@@ -35,7 +35,9 @@ ROWS: dict[str, list[str]] = {
 }
 """What the rows 01, 02, … of each form mean."""
 COMMITTEE = ("chair", "deputy_chair", "committee_member")
-ENDED = ("left", "expelled", "merged", "erased")
+NEVER = ("merged", "retracted")
+"""Of a record that is a double or a mistake: it holds of all days."""
+ENDED = ("left", "expelled", "erased", *NEVER)
 
 
 class Life:
@@ -51,8 +53,8 @@ class Life:
         ]
 
     def on(self, day: date) -> MemberEvent | None:
-        """The last word that holds on the day; that a record is a double holds of all days."""
-        said = [event for event in self.events if event.effective_on <= day or event.status == "merged"]
+        """The last word that holds on the day; that a record is a double, or a mistake, holds of all days."""
+        said = [event for event in self.events if event.effective_on <= day or event.status in NEVER]
         return said[-1] if said else None
 
     def transfers(self, after: date, until: date) -> list[MemberTransferred]:
@@ -129,7 +131,7 @@ class Reference:
         employed = _sum([o.employed for o in primaries])
         students = _sum([o.students for o in primaries])
         young = [m for m in active if self._age(m) < 35]
-        ever = [m for m in people if m.status != "merged"]
+        ever = [m for m in people if m.status not in NEVER]
 
         def held(
             offices: Sequence[str], condition: Callable[[OfficeEvent], bool] = lambda _: True, asked: bool = True

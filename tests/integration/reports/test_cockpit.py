@@ -24,7 +24,7 @@ from tests.extent import tries
 from tests.integration.reports.conftest import DeliverAll
 from tests.integration.reports.histories import random_union
 from tests.integration.reports.offices import Office
-from tests.integration.reports.reference import PRIMARY, Reference
+from tests.integration.reports.reference import NEVER, PRIMARY, Reference
 from tests.integration.reports.test_revisions import Small, run
 
 AS_OF = "2021-01-01"
@@ -49,8 +49,11 @@ async def counters(database: Database) -> dict[UUID, dict[str, int]]:
 def recounted(history: Any) -> dict[UUID, dict[str, int]]:
     """Every counter of every node, from the last states, one by one."""
     last: dict[UUID, Any] = {}
+    before_erasure: dict[UUID, str] = {}
     for item in history.told:
         last[UUID(item.event.key)] = item.event
+        if isinstance(item.event, MemberEvent) and item.event.status != "erased":
+            before_erasure[item.event.member_id] = item.event.status
     reference = Reference(history.told, END)
     reference.organisations = {key: e for key, e in last.items() if hasattr(e, "parent_id")}
     found: dict[UUID, dict[str, int]] = {}
@@ -65,7 +68,7 @@ def recounted(history: Any) -> dict[UUID, dict[str, int]]:
                     cells["students"] += o.students or 0
         for event in last.values():
             if isinstance(event, MemberEvent) and event.organisation_id in below:
-                cells.update(_cells(event))
+                cells.update(_cells(event, before_erasure.get(event.member_id)))
         for item in history.told:
             if isinstance(item.event, MemberTransferred):
                 year = item.event.effective_on.year
@@ -76,14 +79,16 @@ def recounted(history: Any) -> dict[UUID, dict[str, int]]:
     return found
 
 
-def _cells(event: MemberEvent) -> list[str]:
-    cells = []
+def _cells(event: MemberEvent, before_erasure: str | None) -> list[str]:
+    """`before_erasure`: the last status that was no erasure."""
+    cells: list[str] = []
+    if before_erasure in NEVER:
+        return cells
     if event.status == "member":
         born = event.birth_year - event.birth_year % 5
         cells += ["members", f"category|{event.category or '-'}", f"born|{event.sex or '-'}|{born}"]
         cells += ["pedagogical"] if event.pedagogical else []
-    if event.status != "merged":
-        cells.append(f"joined|{event.joined_on.year}")
+    cells.append(f"joined|{event.joined_on.year}")
     if event.status in ("left", "expelled", "erased") and event.left_on:
         cells.append(f"{'expelled' if event.status == 'expelled' else 'left'}|{event.left_on.year}")
     return cells

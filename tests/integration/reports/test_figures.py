@@ -1,14 +1,17 @@
 """The service's figures against the slow reference."""
 
 import random
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from common.db import Database
 from common.testing import Client, TestIssuer
+from reports import tallies
 from tests.extent import tries
 from tests.integration.reports.conftest import DeliverAll
 from tests.integration.reports.histories import FIRST_RECORDED, History, random_union
@@ -124,3 +127,47 @@ async def test_summaries_are_the_sums_of_their_primaries_across_moves_transfers_
     assert [value(views[node], "members") for node in (region, north, south, university)] == [6, 2, 2, 2]
     assert [value(views[region], name) for name in ("primaries", "territorials", "joined", "left")] == [3, 2, 1, 1]
     assert (value(views[region], "employed"), value(views[region], "coverage_working")) == (115, 5.2)
+
+
+async def test_a_retracted_record_counts_on_no_day_but_stands_in_what_was_known_before(
+    client: Client, issuer: TestIssuer, deliver_all: DeliverAll, database: Database
+) -> None:
+    history = History()
+    region = history.organisation("regional")
+    school, other = (history.organisation("primary", region, institution_type="school") for _ in range(2))
+    mistaken, _ = (history.member(school, on=date(2020, 3, 1)) for _ in range(2))
+    history.transfer(mistaken, other, date(2020, 5, 1))
+    headers = issuer.bearer("regional_staff", organisation_id=region)
+
+    async def counted(node: UUID, **known: str) -> list[int]:
+        asked = {"organisation_id": str(node), "as_of": "2021-01-01", **known}
+        found = (await client.get("/v1/statistics", params=asked, headers=headers)).json()["indicators"]
+        return [found[name] for name in ("members", "joined", "transferred_in", "transferred_out")]
+
+    await deliver_all(history.records())
+    before = {node: await counted(node) for node in (region, school, other)}
+    assert before == {region: [2, 2, 1, 1], school: [1, 1, 0, 1], other: [1, 1, 1, 0]}
+    known_at = history.told[-1].recorded_at.isoformat()
+    history.retract(mistaken)
+    await deliver_all(history.records()[-1:])
+    assert {node: await counted(node) for node in before} == {
+        region: [1, 1, 0, 0],
+        school: [1, 1, 0, 0],
+        other: [0, 0, 0, 0],
+    }
+    assert {node: await counted(node, known_at=known_at) for node in before} == before
+    # Forgotten afterwards, it counts no more for that.
+    history.erase(mistaken, date(2021, 2, 1))
+    await deliver_all(history.records()[-1:])
+    assert await counted(region) == [1, 1, 0, 0]
+    # The live counters have neither the member nor the joining.
+    async with database.sessions.begin() as session:
+        await tallies.add_up(session, datetime.now(UTC), None)
+        cells = {
+            row.cell: row.value
+            for row in await session.execute(
+                sa.text("select cell, value from tally where organisation_id = :region and value <> 0"),
+                {"region": region},
+            )
+        }
+    assert (cells["members"], cells["joined|2020"], cells.get("left|2020", 0)) == (1, 1, 0)

@@ -1,5 +1,7 @@
 """Reports to be printed, by Accept; a whole set in one archive; charts without any script."""
 
+import asyncio
+import contextlib
 import csv
 import hashlib
 import io
@@ -13,9 +15,13 @@ from xml.etree import ElementTree
 import openpyxl
 import pytest
 
+from common.app import Service
 from common.db import Database
-from common.testing import Client, TestIssuer
-from reports import tallies
+from common.jobs import Workshop
+from common.settings import Settings
+from common.testing import Client, TestIssuer, eventually
+from reports import archives, tallies
+from reports.schemas import ReportView
 from tests.integration.reports.conftest import DeliverAll
 from tests.integration.reports.offices import AS_OF, Office
 from tests.integration.reports.test_revisions import Small, report_of, run
@@ -134,6 +140,50 @@ async def test_a_whole_set_is_one_archive_with_an_index(
     assert [line["level"] for line in index] == ["primary", "territorial"]
     # The chair of the school has not asked for it, and does not see it.
     assert (await client.get(address, headers=office.school)).status_code == 404
+
+
+async def test_an_archive_whose_worker_is_killed_goes_on_after_its_last_part(
+    office: Office, database: Database, settings: Settings, service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One report a part. The first worker dies while it makes the second of three; another one takes over."""
+    monkeypatch.setattr(archives, "_BATCH", 1)
+    make, made, dies = archives._made, [], asyncio.Event()
+
+    async def counted(view: ReportView, *how: Any) -> bytes:
+        made.append(view.level)
+        if len(made) == 2:
+            dies.set()
+            await asyncio.Event().wait()
+        return await make(view, *how)
+
+    async def ask() -> str:
+        address = f"/v1/organisations/{office.small.region}/archives"
+        answer = await office.client.post(address, json={"as_of": AS_OF, "format": "xlsx"}, headers=office.federal)
+        return f"/v1/jobs/{answer.json()['job_id']}"
+
+    monkeypatch.setattr(archives, "_made", counted)
+    address = await ask()
+    # A lease that is over when its worker is gone, as it is after half a minute elsewhere.
+    briefly = settings.model_copy(update={"job_lease_seconds": 0.2})
+    killed = asyncio.create_task(Workshop(service.jobs, database, briefly).do_next())
+    await asyncio.wait_for(dies.wait(), 30)
+    killed.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await killed
+    heir = Workshop(service.jobs, database, settings)
+    await eventually(heir.do_next)
+    job = (await office.client.get(address, headers=office.federal)).json()
+    assert (job["state"], job["done"], job["result"]["reports"]) == ("done", 3, 3)
+    assert made == ["primary", "regional", "regional", "territorial"]
+    whole = await office.client.get(f"{address}/files/reports.zip", headers=office.federal)
+    assert (await office.client.get(f"{address}/files/part-0", headers=office.federal)).status_code == 404
+
+    monkeypatch.setattr(archives, "_made", make)
+    unbroken = await ask()
+    assert await heir.do_next()
+    assert (
+        await office.client.get(f"{unbroken}/files/reports.zip", headers=office.federal)
+    ).content == whole.content
 
 
 async def test_an_archive_of_nothing_is_refused(office: Office) -> None:

@@ -93,6 +93,24 @@ async def agreement(apis: Apis) -> tuple[int, dict[str, int]]:
     return differing, {service: sum(by.values()) for service, by in counts.items()}
 
 
+async def proven(apis: Apis) -> Check:
+    """The service's own proof, as it runs every five minutes: by checksums, with its own token."""
+    app = apis.bearer("internal_app")
+    job_id = (await apis.post("reports", "/v1/agreement/runs", app))["job_id"]
+    job: dict[str, Any] = {}
+    for _ in range(100):
+        job = await apis.get("reports", f"/v1/jobs/{job_id}", app)
+        if job["state"] in ("done", "failed"):
+            break
+        await asyncio.sleep(0.1)
+    found = job["result"] or {"drift": -1, "waiting": -1, "organisations": 0}
+    told = (
+        f"{found['drift']} of {found['organisations']} organisations drift" if job["result"] else str(job["code"])
+    )
+    holds = found["organisations"] > 0 == found["drift"] == found["waiting"]
+    return Check("reports' own proof of agreement finds no drift", holds, told)
+
+
 def memory_mib() -> dict[str, float]:
     """Memory of all processes of the stack and of this one, shared pages counted once (PSS)."""
     roots = [process.pid for process in platform.local_stack().status() if process.pid]
@@ -155,6 +173,7 @@ async def checks(apis: Apis, facts: dict[str, Any]) -> list[Check]:
             differing == 0 and members["registry"] > 0,
             f"{differing} differ; {members['registry']} = {members['cards']} = {members['reports']}",
         ),
+        await proven(apis),
         Check("ledger sums to zero", trial["total"] == 0, f"{trial['total']} kopecks"),
         await _ledger_verified(),
         _file_counted_nothing_twice(facts["cashback_played"]),

@@ -7,16 +7,19 @@ from uuid import UUID
 from fastapi import Depends, Query
 
 from common import app
+from common.counts import Counts, counts_router
 from common.http import Page, PageDep, ReadSessionDep
 from common.limits import limited
 from common.types import Line
 from registry.api.dependencies import MomentDep, Reader
+from registry.models import Member, Organisation
 from registry.queries import counts, organisations, people, reach
 from registry.queries.moments import Moment
 from registry.queries.search import search
 from registry.schemas import organisations as bodies
 
 router = app.router(tags=["organisations"])
+counts_router(router, Counts(Member, Organisation), reach.organisations)
 
 Words = Annotated[Line, Query(min_length=2, description="Words of the name, in any order, with typing errors.")]
 Most = Annotated[int, Query(ge=1, le=50)]

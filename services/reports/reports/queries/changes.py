@@ -22,7 +22,7 @@ from reports.figures import Ctes
 from reports.formulas import Expression
 from reports.indicators import Catalogue, Derived, MemberCount
 from reports.queries.opening import known
-from reports.queries.reading import check_visible, statistics
+from reports.queries.reading import check_visible, make_room, statistics
 from reports.states import Moment, in_force, members, organisations
 
 StepName = Literal["learnt", "happened"]
@@ -59,6 +59,7 @@ async def changes(
     known(catalogue, name)
     _check_order(first, last)
     await check_visible(session, principal, organisation_id)
+    await make_room(session)
     part = catalogue.only(name)
     before = await statistics(session, principal, part, organisation_id, first)
     after = await statistics(session, principal, part, organisation_id, last)
@@ -95,6 +96,7 @@ async def moved(
         raise NotOpenable(name)
     _check_order(first, last)
     await check_visible(session, principal, organisation_id)
+    await make_room(session)
     for each, relation in _steps(catalogue, organisation_id, name, first, last):
         if each == step:
             statement = sa.select(relation.c.entity_id, relation.c.delta).where(relation.c.cause == cause)
@@ -211,7 +213,7 @@ def _cause_of_member(
         (
             then.status != now.status,
             sa.case(
-                (now.status.in_(("merged", "retracted")), "double_removed"),
+                (now.status == "merged", "double_removed"),
                 (now.status == "member", "reinstated"),
                 else_=now.status,
             ),

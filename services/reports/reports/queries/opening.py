@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from common.auth import Principal
@@ -15,7 +16,7 @@ from reports.counting import holders, own, transfers
 from reports.errors import NotOpenable
 from reports.figures import Ctes, reach, rolled
 from reports.indicators import Catalogue, Derived, MemberCount, OfficeCount, TransferCount
-from reports.queries.reading import check_visible
+from reports.queries.reading import check_visible, make_room
 from reports.states import Moment, in_force, members, organisations
 
 
@@ -58,6 +59,7 @@ async def opened(
     """The figure, what it is reckoned from, and the same of everything directly below."""
     indicator = known(catalogue, name)
     await check_visible(session, principal, organisation_id)
+    await make_room(session)
     part = catalogue.only(name)
     shelf = Ctes()
     tree = shelf.keep("organisation_then", organisations(moment))
@@ -107,6 +109,7 @@ async def behind(
     """
     known(catalogue, name)
     await check_visible(session, principal, organisation_id)
+    await make_room(session)
     tree = Ctes().keep("organisation_then", organisations(moment))
     within = sa.select(reach(tree, tree.c.organisation_id == organisation_id).c.organisation_id)
     found = _rows(catalogue, name, moment, tree, within).subquery("found")
@@ -149,9 +152,11 @@ def _rows(catalogue: Catalogue, name: str, moment: Moment, tree: Any, within: sa
                 sa.select(
                     held.c.member_id.label("entity_id"), held.c.organisation_id, one, *(held.c[s] for s in stamps)
                 )
-                .distinct(held.c.member_id, held.c.organisation_id)
+                .ext(distinct_on(held.c.member_id, held.c.organisation_id))
                 .join(tree, tree.c.organisation_id == held.c.organisation_id)
                 .where(tree.c.status == "active", tree.c.kind.in_(where.kind), where.sql(held.c, moment.as_of))
+                # Of several offices the one that was told of first.
+                .order_by(held.c.member_id, held.c.organisation_id, held.c.recorded_at, held.c.term_id)
             )
     mine = own(catalogue.only(name), moment, tree, within).subquery("mine")
     return (

@@ -1,6 +1,6 @@
 """Reads, cut to the caller's scope."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
@@ -17,11 +17,12 @@ from common.errors import NotFound
 from common.http import PageParams, paginate
 from reports.counting import told as told_column
 from reports.figures import subtree_figures
-from reports.forms import FormBook
 from reports.indicators import DIGITS, Catalogue, Figure, Unit
 from reports.models import Card, Declaration, Member, Organisation, OrganisationFact, Participant
 from reports.records import DRAFTS, SIDES, Report, ReportRevision, ReportStep
 from reports.states import Moment
+
+_ROOM = sa.text("select set_config('jit', 'off', true), set_config('work_mem', '64MB', true)")
 
 
 @dataclass(frozen=True)
@@ -154,6 +155,7 @@ async def statistics(
 ) -> Statistics:
     """Of the organisation and all that stood below it."""
     await check_visible(session, principal, organisation_id)
+    await make_room(session)
     row = (await session.execute(subtree_figures(catalogue, moment, organisation_id))).one()._mapping
     told = {name: {side: _whole(row[told_column(name, side)]) for side in SIDES} for name in catalogue.declarable}
     return Statistics({name: row[name] for name in catalogue.indicators}, told)
@@ -161,6 +163,11 @@ async def statistics(
 
 def _whole(value: Decimal | int | None) -> int | None:
     return None if value is None else int(value)
+
+
+async def make_room(session: AsyncSession) -> None:
+    """For the transaction: a whole region is counted in memory, by statements that run once each."""
+    await session.execute(_ROOM)
 
 
 async def check_visible(session: AsyncSession, principal: Principal, organisation_id: UUID) -> None:
@@ -234,49 +241,6 @@ async def newest_reports(session: AsyncSession, principal: Principal) -> tuple[d
         .group_by(col(Report.level))
     )
     return as_of, {row[0]: row[1] for row in rows}
-
-
-_PUBLISHED = ("accepted", "locked")
-
-
-async def newest_public_day(session: AsyncSession) -> date | None:
-    return await session.scalar(
-        sa.select(sa.func.max(col(Report.as_of))).where(
-            col(Report.level) == "regional", col(Report.status).in_(_PUBLISHED)
-        )
-    )
-
-
-async def public_rows(
-    session: AsyncSession, book: FormBook, as_of: date, indicators: Sequence[str]
-) -> list[tuple[Any, ...]]:
-    """(organisation_id, name, *figures) of each accepted regional report that has a row of each indicator."""
-    rows = (
-        await session.execute(
-            sa.select(Report, ReportRevision)
-            .join(
-                ReportRevision,
-                sa.and_(
-                    col(ReportRevision.report_id) == col(Report.report_id),
-                    col(ReportRevision.revision) == col(Report.revision),
-                ),
-            )
-            .where(
-                col(Report.level) == "regional",
-                col(Report.as_of) == as_of,
-                col(Report.status).in_(_PUBLISHED),
-            )
-        )
-    ).all()
-    named = await names(session, (report.organisation_id for report, _ in rows), as_of)
-    found = []
-    for report, revision in rows:
-        form = book.get(report.form, revision.form_version)
-        codes = {row.indicator: row.code for row in form.rows} if form else {}
-        figures = [revision.figures.get(codes.get(name, "")) for name in indicators]
-        if report.organisation_id in named and all(isinstance(each, int) for each in figures):
-            found.append((report.organisation_id, named[report.organisation_id].name, *figures))
-    return sorted(found, key=lambda row: (row[1], str(row[0])))
 
 
 def _of_members_in_scope(principal: Principal, column: Any) -> sa.ColumnElement[bool]:

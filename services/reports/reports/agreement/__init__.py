@@ -1,0 +1,1 @@
+"""The proof that registry, cards and reports know the same members."""
