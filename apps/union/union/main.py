@@ -17,7 +17,19 @@ from local_stack import Postgres, free_port
 from local_stack.interruption import ended_in_order
 from registry.cli import import_app
 from registry.cli_people import member_app
-from union import contracts, demo, doctor, events, forgetting, output, platform, rebuilding, refusals, stack
+from union import (
+    contracts,
+    demo,
+    doctor,
+    events,
+    forgetting,
+    manifests,
+    output,
+    platform,
+    rebuilding,
+    refusals,
+    stack,
+)
 
 app = typer.Typer(
     help="Run and look after the union's platform: registry, cards, cashback, reports.",
@@ -35,6 +47,7 @@ app.command()(events.republish)
 app.command()(rebuilding.rebuild)
 app.command()(demo.demo)
 app.command("contracts")(contracts.contracts)
+app.command("manifests")(manifests.manifests)
 app.add_typer(events.parked_app, name="parked")
 app.add_typer(
     import_app,
