@@ -38,9 +38,11 @@ def test_a_change_of_a_template_changes_a_render(tmp_path: Path) -> None:
 def test_helm_refuses_a_broken_template(tmp_path: Path) -> None:
     chart = tmp_path / "chart"
     shutil.copytree(tools.CHART, chart)
-    (chart / "templates" / "broken.yaml").write_text("{{ include \"union.nowhere\" . }}\n")
+    (chart / "templates" / "broken.yaml").write_text('{{ include "union.nowhere" . }}\n')
 
-    assert tools.helm("lint", "--strict", chart, "--values", chart / "examples/minimal/values.yaml").returncode != 0
+    assert (
+        tools.helm("lint", "--strict", chart, "--values", chart / "examples/minimal/values.yaml").returncode != 0
+    )
 
 
 def test_the_package_holds_all_that_the_templates_read(tmp_path: Path) -> None:

@@ -70,8 +70,14 @@ def test_a_value_that_nothing_reads_or_nothing_bears_is_refused(wrong: str) -> N
         ("image.repository=", "image.repository is needed"),
         ("tokens.jwksUrl=", "tokens.jwksUrl is needed"),
         ("kafka.bootstrap=", "kafka.bootstrap is needed"),
-        ("services.cards.files.card_number_key_file.name=", "services.cards.files.card_number_key_file.name is needed"),
-        ("services.cashback.files.ledger_key_file.name=", "services.cashback.files.ledger_key_file.name is needed"),
+        (
+            "services.cards.files.card_number_key_file.name=",
+            "services.cards.files.card_number_key_file.name is needed",
+        ),
+        (
+            "services.cashback.files.ledger_key_file.name=",
+            "services.cashback.files.ledger_key_file.name is needed",
+        ),
     ],
 )
 def test_what_is_needed_is_asked_for_by_its_name(without: str, told: str) -> None:
@@ -143,7 +149,11 @@ def test_a_service_may_come_from_its_own_mirror_with_its_own_secret_and_ids() ->
         return image, pod["imagePullSecrets"], pod["securityContext"]["runAsUser"]
 
     assert seen("union-cards-api") == ("mirror.internal/cards/union-platform", [{"name": "mirror-cards"}], 20001)
-    assert seen("union-reports-api") == ("mirror.internal/union/union-platform", [{"name": "mirror-internal"}], 10001)
+    assert seen("union-reports-api") == (
+        "mirror.internal/union/union-platform",
+        [{"name": "mirror-internal"}],
+        10001,
+    )
 
 
 @pytest.mark.parametrize(
@@ -182,9 +192,7 @@ def test_every_process_has_a_number_from_exactly_one_place() -> None:
             for kind in ("ScaledObject", "HorizontalPodAutoscaler")
             for each in tools.of_kind(made, kind).values()
         ]
-        fixed = [
-            name for name, each in tools.of_kind(made, "Deployment").items() if "replicas" in each["spec"]
-        ]
+        fixed = [name for name, each in tools.of_kind(made, "Deployment").items() if "replicas" in each["spec"]]
         assert sorted(scaled + fixed) == sorted(tools.of_kind(made, "Deployment"))
 
 

@@ -26,9 +26,7 @@ Resource = dict[str, Any]
 
 
 def run(*command: str | Path, **options: Any) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [str(part) for part in command], capture_output=True, text=True, check=False, **options
-    )
+    return subprocess.run([str(part) for part in command], capture_output=True, text=True, check=False, **options)
 
 
 def helm(*arguments: str | Path) -> subprocess.CompletedProcess[str]:

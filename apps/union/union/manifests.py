@@ -71,14 +71,12 @@ def generate(root: Path) -> dict[Path, str]:
     for service in SERVICES:
         schema["$defs"][f"settings-{service.name}"] = settings_schema(service.settings)
     schema["$defs"]["settings"] = settings_schema(Settings)
+    users = [kafka_resources.service_user(service.name, consumed(service)) for service in SERVICES]
     files = {
         CATALOGUE: _MADE + _yaml({"services": {service.name: facts(service) for service in SERVICES}}),
         SCHEMA: json.dumps(schema, indent=2, ensure_ascii=False) + "\n",
         KAFKA / "topics.yaml": _documents(kafka_resources.topic(topic) for topic in TOPICS),
-        KAFKA / "users.yaml": _documents(
-            [*(kafka_resources.service_user(service.name, consumed(service)) for service in SERVICES)]
-            + [kafka_resources.scaler_user()]
-        ),
+        KAFKA / "users.yaml": _documents([*users, kafka_resources.scaler_user()]),
     }
     for folder in sorted((root / PARTNERS).glob("*/")):
         files[PARTNERS / folder.name / "partner.yaml"] = _documents(kafka_resources.partner(folder.name))

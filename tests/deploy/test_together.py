@@ -1,0 +1,252 @@
+"""The chart, the platform's resources and the code say the same: names, rights, ways."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from common.app import Service
+from common.events import TOPICS
+from common.events.cashback import TO_PARTNER
+from common.events.partners import PURCHASE_REPORTS
+from common.topics import topic_config
+from tests.deploy import tools
+from union import manifests
+from union.kafka_resources import PARTITIONS, partner
+from union.platform import SERVICES
+
+SERVICE_NAMES = [service.name for service in SERVICES]
+SERVICE = pytest.mark.parametrize("service", SERVICES, ids=SERVICE_NAMES)
+
+
+@pytest.fixture(scope="module")
+def chart() -> list[tools.Resource]:
+    return tools.resources("minimal")
+
+
+@pytest.fixture(scope="module")
+def platform() -> list[tools.Resource]:
+    return tools.platform("production")
+
+
+# ---- names ---------------------------------------------------------------------------------------------------------
+
+
+def secrets_asked_for(resources: list[tools.Resource]) -> set[tuple[str, str]]:
+    """(Secret, key) of every pod; a key of * stands for all of them."""
+
+    def of_pods() -> Iterator[tuple[str, str]]:
+        for each in resources:
+            if each["kind"] not in {"Deployment", "Job"}:
+                continue
+            pod = each["spec"]["template"]["spec"]
+            for variable in pod["containers"][0]["env"]:
+                if source := variable.get("valueFrom"):
+                    yield source["secretKeyRef"]["name"], source["secretKeyRef"]["key"]
+            for volume in pod["volumes"]:
+                if source := volume.get("secret"):
+                    for item in source.get("items", [{"key": "*"}]):
+                        yield source["secretName"], item["key"]
+
+    return set(of_pods())
+
+
+def test_the_chart_asks_for_secrets_that_the_platform_makes_and_for_keys_that_the_readme_names(
+    chart: list[tools.Resource], platform: list[tools.Resource]
+) -> None:
+    clusters, users = tools.of_kind(platform, "Cluster"), tools.of_kind(platform, "KafkaUser")
+    [kafka] = tools.of_kind(platform, "Kafka")
+    made_by_operators = (
+        {(f"{name}-app", key) for name in clusters for key in ("username", "password")}
+        | {(f"{name}-ca", "ca.crt") for name in clusters}
+        | {(name, "password") for name in users}
+        | {(f"{kafka}-cluster-ca-cert", "ca.crt")}
+    )
+    yours = secrets_asked_for(chart) - made_by_operators
+
+    assert yours == {
+        ("cards-signing-keys", "*"),
+        ("cards-number-key", "card-number.key"),
+        ("cashback-pairwise-key", "pairwise.key"),
+        ("cashback-ledger-key", "ledger.pem"),
+    }
+    readme = (tools.ROOT / "deploy" / "README.md").read_text()
+    assert [name for name, _ in sorted(yours) if name not in readme] == []
+
+
+def test_a_missing_secret_is_seen(chart: list[tools.Resource], platform: list[tools.Resource]) -> None:
+    renamed = tools.resources("minimal", "--set", "services.cards.postgres.secret.name=elsewhere")
+
+    assert ("elsewhere", "password") in secrets_asked_for(renamed) - secrets_asked_for(chart)
+
+
+@SERVICE
+def test_each_service_goes_to_its_own_database(
+    service: Service, chart: list[tools.Resource], platform: list[tools.Resource]
+) -> None:
+    cluster = tools.of_kind(platform, "Cluster")[f"{service.name}-postgres"]
+    database = tools.of_kind(platform, "Database")[f"{service.name}-postgres"]
+    assert cluster["spec"]["bootstrap"]["initdb"]["database"] == service.name
+    assert cluster["spec"]["bootstrap"]["initdb"]["owner"] == database["spec"]["owner"] == service.name
+    assert (database["spec"]["name"], database["spec"]["cluster"]["name"]) == (
+        service.name,
+        f"{service.name}-postgres",
+    )
+    assert {each["name"] for each in database["spec"]["extensions"]} >= extensions_of(service)
+
+    for role in ("api", "worker", "migrate"):
+        kind = "Job" if role == "migrate" else "Deployment"
+        pod = tools.of_kind(chart, kind)[f"union-{service.name}-{role}"]["spec"]["template"]["spec"]
+        variables = {v["name"]: v for v in pod["containers"][0]["env"]}
+        address = variables["UNION_DATABASE_URL"]["value"]
+        assert address.endswith(f"@{service.name}-postgres-rw:5432/{service.name}")
+        for name in ("POSTGRES_USER", "POSTGRES_PASSWORD"):
+            assert variables[name]["valueFrom"]["secretKeyRef"]["name"] == f"{service.name}-postgres-app"
+
+
+def extensions_of(service: Service) -> set[str]:
+    text = "".join(path.read_text().lower() for path in (service.migrations / "versions").glob("*.py"))
+    return {name for name in ("ltree", "pg_trgm", "btree_gist") if name in text}
+
+
+def test_every_database_is_backed_up_each_day_and_its_log_quotes_no_row(platform: list[tools.Resource]) -> None:
+    stores = tools.of_kind(platform, "ObjectStore")
+    backups = {
+        each["spec"]["cluster"]["name"]: each for each in tools.of_kind(platform, "ScheduledBackup").values()
+    }
+    clusters = tools.of_kind(platform, "Cluster")
+
+    assert backups.keys() == clusters.keys()
+    for name, cluster in clusters.items():
+        [archiver] = cluster["spec"]["plugins"]
+        assert archiver["isWALArchiver"] is True
+        assert archiver["parameters"]["barmanObjectName"] in stores
+        assert backups[name]["spec"]["method"] == "plugin"
+        assert backups[name]["spec"]["pluginConfiguration"]["name"] == archiver["name"]
+        parameters = cluster["spec"]["postgresql"]["parameters"]
+        assert parameters["log_error_verbosity"] == "terse"
+        assert parameters["log_min_error_statement"] == "panic"
+
+
+def test_the_chart_meets_the_brokers_where_the_platform_has_them(
+    chart: list[tools.Resource], platform: list[tools.Resource]
+) -> None:
+    [(name, kafka)] = tools.of_kind(platform, "Kafka").items()
+    listener = kafka["spec"]["kafka"]["listeners"][0]
+    worker = tools.of_kind(chart, "Deployment")["union-cards-worker"]["spec"]["template"]["spec"]["containers"][0]
+    variables = {v["name"]: v.get("value") for v in worker["env"]}
+
+    assert variables["UNION_KAFKA_BOOTSTRAP"] == f"{name}-kafka-bootstrap:{listener['port']}"
+    assert (listener["tls"], listener["authentication"]["type"]) == (True, "scram-sha-512")
+    assert variables["UNION_KAFKA_SECURITY_PROTOCOL"] == "SASL_SSL"
+    assert variables["UNION_KAFKA_SASL_MECHANISM"] == "SCRAM-SHA-512"
+    assert variables["UNION_TOPIC_PARTITIONS"] == str(PARTITIONS)
+    for service in SERVICES:
+        pod = tools.of_kind(chart, "Deployment")[f"union-{service.name}-worker"]["spec"]["template"]["spec"]
+        own = {v["name"]: v.get("value") for v in pod["containers"][0]["env"]}
+        assert own["UNION_KAFKA_USERNAME"] in tools.of_kind(platform, "KafkaUser")
+
+
+# ---- rights --------------------------------------------------------------------------------------------------------
+
+
+def may(user: tools.Resource, kind: str, operation: str, name: str) -> bool:
+    """Whether Kafka's authorizer lets this user do it."""
+    for acl in user["spec"]["authorization"]["acls"]:
+        resource = acl["resource"]
+        exact = resource["patternType"] == "literal" and resource["name"] in (name, "*")
+        prefixed = resource["patternType"] == "prefix" and name.startswith(resource["name"])
+        if resource["type"] == kind and (exact or prefixed) and {operation, "All"} & set(acl["operations"]):
+            return True
+    return False
+
+
+def test_the_topics_are_those_of_union_topics(platform: list[tools.Resource]) -> None:
+    made = {each["spec"]["topicName"]: each["spec"] for each in tools.of_kind(platform, "KafkaTopic").values()}
+    ours = {name: spec for name, spec in made.items() if not name.startswith("partner.")}
+
+    assert ours.keys() == {topic.name for topic in TOPICS}
+    for topic in TOPICS:
+        assert made[topic.name]["config"] == topic_config(topic)
+        assert made[topic.name]["partitions"] == PARTITIONS
+
+
+@SERVICE
+def test_a_service_may_do_with_topics_what_its_code_does_and_nothing_else(
+    service: Service, platform: list[tools.Resource]
+) -> None:
+    user = tools.of_kind(platform, "KafkaUser")[f"union-{service.name}"]
+    consumed = set(manifests.consumed(service))
+
+    for topic in TOPICS:
+        assert may(user, "topic", "Write", topic.name) == (topic.owner == service.name), topic.name
+        assert may(user, "topic", "Read", topic.name) == (topic.name in consumed), topic.name
+        assert not may(user, "topic", "Create", topic.name)
+        assert not may(user, "topic", "Delete", topic.name)
+    for name in SERVICE_NAMES:
+        group_of_theirs = f"{name}.registry.member.v1"
+        assert may(user, "group", "Read", group_of_theirs) == (name == service.name and bool(consumed))
+    # It tells partners, hears them, and makes the topic of one that comes while it runs.
+    for name in (TO_PARTNER.of("books").name, PURCHASE_REPORTS.of("books").name):
+        for operation in ("Read", "Write", "Create"):
+            assert may(user, "topic", operation, name) == (service.name == "cashback")
+
+
+def test_a_partner_sees_its_own_two_topics_and_nothing_else(platform: list[tools.Resource]) -> None:
+    user = tools.of_kind(platform, "KafkaUser")["partner-books"]
+
+    assert may(user, "topic", "Read", "partner.books.cashback.v1")
+    assert may(user, "topic", "Write", "partner.books.purchases.v1")
+    assert may(user, "group", "Read", "partner.books.anything")
+    assert not may(user, "topic", "Write", "partner.books.cashback.v1")
+    assert not may(user, "topic", "Read", "partner.books.purchases.v1")
+    # One whose code begins with this one's is another.
+    others = [topic.name for topic in TOPICS] + ["partner.bookshop.cashback.v1", "partner.cinema.cashback.v1"]
+    for name in others:
+        for operation in ("Read", "Write", "Describe"):
+            assert not may(user, "topic", operation, name), name
+    for group in ("partner.bookshop.x", *(f"{name}.registry.member.v1" for name in SERVICE_NAMES)):
+        assert not may(user, "group", "Read", group)
+    assert user["spec"]["quotas"].keys() == {
+        "producerByteRate",
+        "consumerByteRate",
+        "requestPercentage",
+        "controllerMutationRate",
+    }
+
+
+def test_keda_may_look_and_read_nothing(platform: list[tools.Resource]) -> None:
+    user = tools.of_kind(platform, "KafkaUser")["union-keda"]
+    for topic in TOPICS:
+        assert may(user, "topic", "Describe", topic.name)
+        assert not may(user, "topic", "Read", topic.name)
+    assert may(user, "group", "Describe", "cards.registry.member.v1")
+    assert not may(user, "group", "Read", "cards.registry.member.v1")
+
+
+@SERVICE
+def test_workers_scale_by_the_lag_of_what_they_consume(service: Service) -> None:
+    scaled = tools.of_kind(tools.resources("production"), "ScaledObject").get(f"union-{service.name}-worker")
+    # books is the one partner of these values.
+    expected = {name.replace("{partner}", "books") for name in manifests.consumed(service)}
+    triggers = [trigger["metadata"] for trigger in scaled["spec"]["triggers"]] if scaled else []
+
+    assert {each["topic"] for each in triggers} == expected
+    for each in triggers:
+        assert each["consumerGroup"] == f"{service.name}.{each['topic']}"
+
+
+def test_a_new_partner_is_a_folder_with_its_code_as_name(tmp_path: Path) -> None:
+    for path in (manifests.SCHEMA,):
+        (tmp_path / path).parent.mkdir(parents=True)
+        (tmp_path / path).write_text((tools.ROOT / path).read_text())
+    folder = tmp_path / manifests.PARTNERS / "cinema"
+    folder.mkdir(parents=True)
+    manifests.write(tmp_path)
+
+    made = tools.documents((folder / "partner.yaml").read_text())
+    assert made == partner("cinema")
+    assert tools.judge_custom(made) == []
+    assert manifests.check(tmp_path) == []
+    (folder / "partner.yaml").write_text((folder / "partner.yaml").read_text().replace("Write", "All"))
+    assert manifests.check(tmp_path) != []
