@@ -250,3 +250,19 @@ def test_a_new_partner_is_a_folder_with_its_code_as_name(tmp_path: Path) -> None
     assert manifests.check(tmp_path) == []
     (folder / "partner.yaml").write_text((folder / "partner.yaml").read_text().replace("Write", "All"))
     assert manifests.check(tmp_path) != []
+
+
+def test_a_restored_database_stands_beside_the_old_one_and_is_fed_by_its_backups(
+    platform: list[tools.Resource],
+) -> None:
+    restored = tools.platform("postgres/restore")
+    [(name, cluster)] = tools.of_kind(restored, "Cluster").items()
+    [origin] = cluster["spec"]["externalClusters"]
+
+    assert name not in tools.of_kind(platform, "Cluster")
+    assert origin["plugin"]["parameters"]["serverName"] in tools.of_kind(platform, "Cluster")
+    assert origin["plugin"]["parameters"]["barmanObjectName"] in tools.of_kind(platform, "ObjectStore")
+    assert cluster["spec"]["bootstrap"]["recovery"]["source"] == origin["name"]
+    for kind in ("Database", "ScheduledBackup"):
+        [each] = tools.of_kind(restored, kind).values()
+        assert each["spec"]["cluster"]["name"] == name

@@ -16,7 +16,7 @@ BIN = ROOT / "build" / "deploy" / "bin"
 CHART = ROOT / "deploy" / "chart"
 PLATFORM = ROOT / "deploy" / "platform"
 EXAMPLES = ("minimal", "production", "air-gapped")
-OVERLAYS = ("production", "trial")
+OVERLAYS = ("production", "trial", "postgres/restore")
 KUBERNETES = "1.35.0"
 RELEASE = NAMESPACE = "union"
 CRDS = Path(os.environ.get("UNION_CRD_SCHEMAS", ROOT.parent / "shared" / "crds"))

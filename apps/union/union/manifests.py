@@ -88,10 +88,13 @@ def consumed(service: Service) -> list[str]:
     with TemporaryDirectory(prefix="union-manifests-") as folder:
         # Subscriptions read their keys when they are made: keys that are worth nothing will do.
         made = cards.keys.ensure(Path(folder)) | cashback.keys.ensure(Path(folder))
-        values = {name.removeprefix("UNION_").lower(): value for name, value in made.items()}
+        values: dict[str, Any] = {
+            "database_url": "postgresql+asyncpg://",
+            "jwks_url": "file:///",
+            "partner_topics": ["{partner}"],
+        } | {name.removeprefix("UNION_").lower(): value for name, value in made.items()}
         settings = service.settings(
-            **{"database_url": "postgresql+asyncpg://", "jwks_url": "file:///", "partner_topics": ["{partner}"]}
-            | {name: value for name, value in values.items() if name in service.settings.model_fields}
+            **{name: value for name, value in values.items() if name in service.settings.model_fields}
         )
         return sorted(subscription.topic.name for subscription in service.subscriptions(settings))
 
