@@ -45,6 +45,7 @@ from union.platform import SERVICES
 SERVICE_NAMES = [service.name for service in SERVICES]
 PROCESSES = [(service, role) for service in SERVICE_NAMES for role in ("api", "worker")]
 START_SECONDS = 120
+pytestmark = pytest.mark.timeout(480)  # twenty processes, on a machine that may be busy
 
 
 @dataclass(frozen=True)
@@ -195,7 +196,7 @@ def wait_for(process: subprocess.Popen[bytes], seconds: float) -> int:
 @pytest.fixture(scope="module")
 def migrated(cluster: Cluster) -> Cluster:
     """After the jobs of two releases, begun at one moment: who waits too long for the other is begun again."""
-    names = [f"union-{service}-migrate" for service in SERVICE_NAMES for _ in range(2)] + ["union-registry-topics"]
+    names = [f"union-{service}-migrate" for service in [*SERVICE_NAMES, "cashback"]] + ["union-registry-topics"]
     waiting = [(name, cluster.start("Job", name)) for name in names]
     again = dict.fromkeys(names, tools.of_kind(cluster.resources, "Job")[names[0]]["spec"]["backoffLimit"])
     while waiting:

@@ -35,6 +35,28 @@ def test_a_change_of_a_template_changes_a_render(tmp_path: Path) -> None:
     assert made.stdout != tools.golden("minimal").read_text()
 
 
+def test_rules_of_the_folder_are_installed_their_tests_are_not_and_an_empty_file_is_refused(
+    tmp_path: Path,
+) -> None:
+    chart = tmp_path / "chart"
+    shutil.copytree(tools.CHART, chart)
+    for file in (chart / "alerts").glob("*"):
+        file.unlink()
+    rule = {"alert": "Lost", "expr": "up == 0", "annotations": {"summary": "{{ $labels.instance }} is away"}}
+    groups = [{"name": "lost", "rules": [rule]}]
+    (chart / "alerts" / "lost_ones.yaml").write_text(yaml.safe_dump({"groups": groups}))
+    (chart / "alerts" / "lost_test.yaml").write_text(
+        yaml.safe_dump({"rule_files": ["lost_ones.yaml"], "tests": [{}]})
+    )
+    made = tools.documents(tools.template("production", chart=chart).stdout)
+
+    rules = tools.of_kind(made, "PrometheusRule")
+    assert {name: each["spec"]["groups"] for name, each in rules.items()} == {"union-lost-ones": groups}
+    assert tools.judge_custom(made) == []
+    (chart / "alerts" / "empty.yaml").write_text("groups: []\n")
+    assert "holds no groups" in tools.template("production", chart=chart).stderr
+
+
 def test_helm_refuses_a_broken_template(tmp_path: Path) -> None:
     chart = tmp_path / "chart"
     shutil.copytree(tools.CHART, chart)

@@ -70,11 +70,12 @@ readinessProbe:
   periodSeconds: 5
   timeoutSeconds: 5
   failureThreshold: 3
+# A worker joins its groups first: with the broker away that lasts.
 startupProbe:
   httpGet: {path: /health/live, port: http}
   periodSeconds: 2
   timeoutSeconds: 5
-  failureThreshold: 60
+  failureThreshold: {{ ternary 150 60 (eq .role "worker") }}
 {{- if $process.preStopSeconds }}
 lifecycle:
   # The balancers hear of the end before it comes.

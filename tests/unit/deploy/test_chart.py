@@ -237,8 +237,9 @@ def test_the_number_of_partitions_is_the_same_everywhere() -> None:
 
 @EXAMPLE
 def test_every_alert_comes_with_the_chart(example: str, renders: dict[str, list[dict[str, Any]]]) -> None:
-    files = sorted((CHART / "alerts").glob("*.yaml"))
+    read = [yaml.safe_load(file.read_text()) for file in sorted((CHART / "alerts").glob("*.yaml"))]
+    files = [content for content in read if "tests" not in content]
     rules = [each for each in renders[example] if each["kind"] == "PrometheusRule"]
-    expected = [yaml.safe_load(file.read_text()) for file in files] if example == "production" else []
+    expected = [content["groups"] for content in files] if example == "production" else []
 
-    assert [each["spec"] for each in rules] == expected
+    assert [each["spec"]["groups"] for each in rules] == expected
