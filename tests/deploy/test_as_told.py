@@ -44,7 +44,7 @@ from union.platform import SERVICES
 
 SERVICE_NAMES = [service.name for service in SERVICES]
 PROCESSES = [(service, role) for service in SERVICE_NAMES for role in ("api", "worker")]
-START_SECONDS = 120
+START_SECONDS = 200
 pytestmark = pytest.mark.timeout(480)  # twenty processes, on a machine that may be busy
 
 

@@ -1,9 +1,11 @@
 """The chart, the platform's resources and the code say the same: names, rights, ways."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
 from common.app import Service
 from common.events import TOPICS
@@ -126,6 +128,18 @@ def test_every_database_is_backed_up_each_day_and_its_log_quotes_no_row(platform
         parameters = cluster["spec"]["postgresql"]["parameters"]
         assert parameters["log_error_verbosity"] == "terse"
         assert parameters["log_min_error_statement"] == "panic"
+
+
+@pytest.mark.parametrize("overlay", tools.OVERLAYS)
+def test_what_points_at_a_database_points_at_its_own(overlay: str) -> None:
+    """Kustomize gives each service's copy its prefix; a pointer that it does not know would stay behind."""
+    made = tools.platform(overlay)
+    clusters = tools.of_kind(made, "Cluster").keys()
+    for each in made:
+        pointed = set(re.findall(r"cnpg.io/cluster: (\S+)", yaml.safe_dump(each)))
+        if each["kind"] in {"Database", "ScheduledBackup"}:
+            pointed.add(each["spec"]["cluster"]["name"])
+        assert pointed <= ({each["metadata"]["name"]} & clusters), (each["kind"], each["metadata"]["name"])
 
 
 def test_the_chart_meets_the_brokers_where_the_platform_has_them(
