@@ -142,6 +142,37 @@ def test_what_points_at_a_database_points_at_its_own(overlay: str) -> None:
         assert pointed <= ({each["metadata"]["name"]} & clusters), (each["kind"], each["metadata"]["name"])
 
 
+@pytest.mark.parametrize("example", ["minimal", "production"])
+@SERVICE
+def test_a_service_at_its_most_finds_connections_enough(
+    service: Service, example: str, platform: list[tools.Resource]
+) -> None:
+    made = tools.resources(example)
+    connections = 0
+    for role in ("api", "worker"):
+        name = f"union-{service.name}-{role}"
+        deployment = tools.of_kind(made, "Deployment")[name]
+        variables = {
+            v["name"]: v.get("value") for v in deployment["spec"]["template"]["spec"]["containers"][0]["env"]
+        }
+        default = service.settings.model_fields["database_pool"].default
+        pool = int(variables.get("UNION_DATABASE_POOL") or default)
+        hpa, scaled = (tools.of_kind(made, kind).get(name) for kind in ("HorizontalPodAutoscaler", "ScaledObject"))
+        most = (
+            hpa["spec"]["maxReplicas"]
+            if hpa
+            else scaled["spec"]["maxReplicaCount"]
+            if scaled
+            else deployment["spec"]["replicas"]
+        )
+        # The pool and as much again when it is used up; one pod more while a release is rolled out.
+        connections += (most + 1) * 2 * pool
+    cluster = tools.of_kind(platform, "Cluster")[f"{service.name}-postgres"]
+
+    # Migrations, replication, the operator and people come too.
+    assert connections + 20 <= int(cluster["spec"]["postgresql"]["parameters"]["max_connections"])
+
+
 def test_the_chart_meets_the_brokers_where_the_platform_has_them(
     chart: list[tools.Resource], platform: list[tools.Resource]
 ) -> None:

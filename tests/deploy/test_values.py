@@ -69,7 +69,9 @@ def test_a_value_that_nothing_reads_or_nothing_bears_is_refused(wrong: str) -> N
     [
         ("image.repository=", "image.repository is needed"),
         ("tokens.jwksUrl=", "tokens.jwksUrl is needed"),
+        ("tokens.issuer=", "tokens.issuer is needed"),
         ("kafka.bootstrap=", "kafka.bootstrap is needed"),
+        ("processes.api.autoscaling.min=9", "min is greater than max"),
         (
             "services.cards.files.card_number_key_file.name=",
             "services.cards.files.card_number_key_file.name is needed",

@@ -59,7 +59,7 @@
 {{- end }}
 {{- if has .role (list "api" "worker") }}
 - name: UNION_TOKEN_ISSUER
-  value: {{ $root.Values.tokens.issuer | quote }}
+  value: {{ required "tokens.issuer is needed: what tokens say under iss" $root.Values.tokens.issuer | quote }}
 - name: UNION_TOKEN_AUDIENCE
   value: {{ $root.Values.tokens.audience | quote }}
 - name: UNION_HTTP_HOST
