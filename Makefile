@@ -61,7 +61,8 @@ $(DEPLOY_TOOLS): $(STAMP) requirements/deploy.txt requirements/kubectl.txt tests
 	@touch $@
 
 check-deploy: $(DEPLOY_TOOLS) ## the chart, the platform's resources and the compose file, judged without a cluster
-	$(BIN)/python -m pytest -n 2 --dist loadfile tests/deploy tests/unit/deploy/test_compose_and_image.py
+	$(BIN)/python -m pytest -n 2 --dist loadfile tests/deploy tests/unit/deploy/test_compose_and_image.py \
+	  tests/unit/deploy/test_image_build.py
 
 renders: $(DEPLOY_TOOLS) ## write anew what the chart makes of each example's values
 	for example in minimal production air-gapped; do \

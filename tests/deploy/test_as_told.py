@@ -4,32 +4,21 @@ Real processes, a real PostgreSQL, a real broker. What is not of a cluster here:
 mounted files, and the embedded servers, which know no TLS; whom the driver trusts, a door of its own shows.
 """
 
-import contextlib
-import ipaddress
 import os
 import re
 import signal
-import socket
-import ssl
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from cryptography.x509.oid import NameOID
 
 import cards.keys
 import cashback.keys
@@ -39,6 +28,7 @@ from local_stack.ports import free_port
 from local_stack.postgres import Postgres
 from local_stack.unprivileged import let_enter
 from tests.deploy import tools
+from tests.deploy.door import Door, certificate
 from tests.memory import memory
 from union.platform import SERVICES
 
@@ -92,42 +82,6 @@ class Cluster:
             return subprocess.Popen(
                 [sys.executable, "-m", *container["args"]], env=variables | here, cwd=root, stdout=log, stderr=log
             )
-
-
-def certificate(folder: Path) -> tuple[bytes, Path, Path]:
-    """An authority's certificate, and a server's certificate and key of it for 127.0.0.1, as files."""
-    now = datetime.now(UTC)
-
-    def made(name: str, issuer: str, key: Any, signer: Any, *extensions: x509.ExtensionType) -> x509.Certificate:
-        builder = (
-            x509.CertificateBuilder()
-            .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]))
-            .issuer_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, issuer)]))
-            .public_key(key.public_key())
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(now - timedelta(hours=1))
-            .not_valid_after(now + timedelta(days=1))
-        )
-        for extension in extensions:
-            builder = builder.add_extension(extension, critical=False)
-        return builder.sign(signer, hashes.SHA256())
-
-    authority, server = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
-    authority_id = x509.SubjectKeyIdentifier.from_public_key(authority.public_key())
-    root = made("authority", "authority", authority, authority, x509.BasicConstraints(True, None), authority_id)
-    leaf = made(
-        "server",
-        "authority",
-        server,
-        authority,
-        x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]),
-        x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(authority_id),
-    )
-    folder.mkdir(exist_ok=True)
-    chain, key = folder / "server.crt", folder / "server.key"
-    chain.write_bytes(leaf.public_bytes(Encoding.PEM))
-    key.write_bytes(server.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
-    return root.public_bytes(Encoding.PEM), chain, key
 
 
 def key_files(folder: Path) -> dict[str, dict[str, bytes]]:
@@ -247,35 +201,6 @@ def until_answered(client: httpx.Client, port: int, path: str, process: subproce
             answered = type(error).__name__
         time.sleep(0.1)
     raise AssertionError(f"{path}: {answered}")
-
-
-class Door(threading.Thread):
-    """Takes connections as a PostgreSQL with TLS does, shows its certificate, and notes who comes further."""
-
-    def __init__(self, chain: Path, key: Path) -> None:
-        super().__init__(daemon=True)
-        self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self._context.load_cert_chain(chain, key)
-        self._socket = socket.create_server(("127.0.0.1", 0))
-        self.port: int = self._socket.getsockname()[1]
-        self.entered: list[bytes] = []
-
-    def run(self) -> None:
-        while True:
-            try:
-                connection, _ = self._socket.accept()
-            except OSError:
-                return
-            with connection, contextlib.suppress(OSError):
-                connection.recv(8)  # the request for TLS
-                connection.sendall(b"S")
-                with self._context.wrap_socket(connection, server_side=True) as inside:
-                    self.entered.append(inside.recv(1024))
-
-    def close(self) -> None:
-        self._socket.shutdown(socket.SHUT_RDWR)
-        self._socket.close()
-        self.join()
 
 
 @pytest.mark.parametrize("trusted", [True, False])
