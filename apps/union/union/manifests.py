@@ -113,6 +113,8 @@ def facts(service: Service) -> dict[str, Any]:
 
 
 def file_facts(service: Service, name: str) -> dict[str, Any]:
+    if name not in _READ_BY:
+        raise LookupError(f"Say in {__name__} which processes read the file of the setting {name}.")
     return {
         "required": service.settings.model_fields[name].is_required(),
         "processes": list(_READ_BY[name]),

@@ -128,12 +128,6 @@ def test_each_key_is_given_to_the_processes_that_read_it_and_to_no_other(
             assert told[f"UNION_{name.upper()}"].startswith(f"/run/files/{name}")
 
 
-def test_every_file_of_a_setting_has_its_readers() -> None:
-    """A new one must be decided about: `_READ_BY` of union.manifests."""
-    for service in SERVICES:
-        assert manifests.facts(service)["files"].keys() == set(manifests.files_of(service.settings))
-
-
 @EXAMPLE
 def test_every_container_is_restricted(example: str, renders: dict[str, list[dict[str, Any]]]) -> None:
     for name, pod in pods(renders[example]).items():

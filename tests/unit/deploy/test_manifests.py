@@ -7,6 +7,7 @@ from typer.testing import CliRunner
 
 from union import manifests
 from union.main import app
+from union.platform import SERVICES
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -49,3 +50,8 @@ def test_a_setting_that_is_withdrawn_from_the_schema_is_missed(repository: Path)
 
 def test_elsewhere_it_refuses(tmp_path: Path) -> None:
     assert run("--root", str(tmp_path))[0] == 2
+
+
+def test_a_file_that_nobody_has_decided_about_stops_it() -> None:
+    with pytest.raises(LookupError, match="which processes read the file of the setting dowry_file"):
+        manifests.file_facts(SERVICES[0], "dowry_file")
