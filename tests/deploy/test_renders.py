@@ -161,6 +161,7 @@ def test_a_kind_without_a_schema_is_found() -> None:
     assert len(tools.judge_custom([unknown, beta])) == 2
 
 
+@pytest.mark.timeout(480)  # seconds on a machine of its own
 def test_policies_hold_for_all_that_is_installed_and_a_breach_is_found(tmp_path: Path) -> None:
     # One run for both: checkov takes seconds to start.
     files = []
