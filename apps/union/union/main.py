@@ -21,6 +21,7 @@ COMMANDS = {
     "rebuild": Place("union.rebuilding:rebuild"),
     "demo": Place("union.demo:demo"),
     "contracts": Place("union.contracts:contracts"),
+    "manifests": Place("union.manifests:manifests"),
     "parked": Place(
         "union.events:parked_app", "Records that were set aside: look, retry in order, discard with a reason."
     ),
