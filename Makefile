@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
-PACKAGES := libs/common libs/verifier services/registry services/cards services/cashback services/reports deploy/local apps/union
+PACKAGES := libs/common libs/verifier services/registry services/cards services/cashback services/reports deploy/local apps/portal apps/union
 DEMO_ARGS ?=
 SEED ?=
 SIMULATE_ARGS ?=
@@ -66,6 +66,6 @@ format: $(STAMP) ## rewrite files as ruff likes them
 	$(BIN)/ruff format .
 
 lock: $(STAMP) ## refresh the hashed locks, without addresses
-	for set in uv dev runtime oracle; do \
+	for set in uv dev runtime oracle portal-test; do \
 	  $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	    --no-emit-find-links --no-header requirements/$$set.in -o requirements/$$set.txt; done

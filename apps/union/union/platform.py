@@ -19,7 +19,7 @@ from common.app import Service
 from common.events import TOPICS
 from common.settings import Settings
 from common.topics import provision
-from local_stack import Addresses, Program, Stack, service_programs
+from local_stack import Addresses, Program, Stack, portal_program, service_programs
 from union import receivers
 
 SERVICES: tuple[Service, ...] = (
@@ -47,9 +47,9 @@ def service_named(name: str) -> Service:
 
 
 def programs(addresses: Addresses) -> list[Program]:
-    """The eight processes of the one-machine stack, each with what it alone is told."""
+    """The eight processes of the one-machine stack, each with what it alone is told, and the portal."""
     keys = addresses.data_dir / "keys"
-    return service_programs(
+    services = service_programs(
         addresses,
         service_env={
             "registry": registry.keys.ensure(keys),
@@ -65,6 +65,7 @@ def programs(addresses: Addresses) -> list[Program]:
             },
         },
     )
+    return [*services, portal_program(addresses)]
 
 
 def local_stack() -> Stack:
