@@ -20,6 +20,7 @@ CATEGORIES = ("working", "student", "pensioner")
 PURPOSES = ("membership", "cards", "bonus", "marketing")
 _SHOWN = 20
 _SHORTEST = 2
+_EVERYDAY = {"школ[аеуы]": "сош", "садик": "детский сад", "институт": "университет"}
 _CODE = re.compile(r"[\w\-]{22}")
 
 
@@ -38,7 +39,10 @@ async def find(
     found: list[dict[str, Any]] = []
     following = None
     if asked and not region and not kind:
-        found = await caller.get("registry", "/v1/public/organisation-search", q=words, limit=_SHOWN)
+        for written in (words, as_registered(words)):
+            found = await caller.get("registry", "/v1/public/organisation-search", q=written, limit=_SHOWN)
+            if found or as_registered(words) == words:
+                break
     elif asked:
         answer = await caller.get(
             "registry",
@@ -167,6 +171,13 @@ async def _application(request: Request, caller: Caller, organisation_id: UUID, 
         categories=CATEGORIES,
         today=date.today().isoformat(),  # noqa: DTZ011 (the latest day that a calendar in the form offers)
     )
+
+
+def as_registered(words: str) -> str:
+    """Everyday words as the registry's names have them: «школа 12» is a «СОШ № 12» there."""
+    for everyday, registered in _EVERYDAY.items():
+        words = re.sub(rf"\b{everyday}\b", registered, words, flags=re.IGNORECASE)
+    return words
 
 
 async def _regions(caller: Caller) -> list[dict[str, Any]]:

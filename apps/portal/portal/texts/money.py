@@ -64,6 +64,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "payout.title": ("Вывести деньги", "Pay out"),
     "payout.amount": ("Сумма, ₽", "Amount, ₽"),
     "payout.hint": ("Доступно {sum}", "{sum} is available"),
+    "payout.nothing": ("Пока выводить нечего.", "There is nothing to pay out yet."),
     "payout.go": ("Вывести", "Pay out"),
     "payout.phone": (
         "Деньги придут по номеру телефона из ваших данных, обычно за несколько дней.",
