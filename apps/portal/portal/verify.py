@@ -32,6 +32,6 @@ async def status_list(caller: CallerDep) -> Response:
 REASONS = (
     *("valid", "status_unknown", "status_stale", "keys_expired", "not_a_card", "unreadable", "algorithm_refused"),
     *("unknown_key", "signature_wrong", "expired", "blocked", "suspended", "not_active", "proof_missing"),
-    *("proof_wrong", "screenshot", "clock_ahead", "replayed"),
+    *("proof_wrong", "screenshot", "clock_ahead", "replayed", "browser_too_old", "not_ready"),
 )
-"""docs/cards/format.md: what is said of a code."""
+"""docs/cards/format.md: what is said of a code; the last two are this page's own."""
