@@ -9,7 +9,7 @@ SEED ?=
 SIMULATE_ARGS ?=
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help setup demo clean-demo test check test-kafka test-vectors vectors simulate bench contracts lock format
+.PHONY: help setup demo clean-demo test check test-kafka test-vectors test-portal vectors simulate bench contracts lock format
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -48,6 +48,10 @@ test-vectors: $(STAMP) ## another COSE library and a QR reader judge the cards' 
 	@test -x build/oracle/bin/python || $(BIN)/uv venv --quiet build/oracle
 	$(BIN)/uv pip sync --quiet --python build/oracle/bin/python --require-hashes requirements/oracle.txt
 	build/oracle/bin/python tests/oracle/check.py docs/cards/vectors/vectors.json
+
+test-portal: $(STAMP) ## the portal's journeys in Debian's Chromium on a real stack; pictures -> build/portal
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --target build/portal-test --require-hashes -r requirements/portal-test.txt
+	PYTHONPATH=build/portal-test $(BIN)/python -m pytest tests/portal
 
 vectors: $(STAMP) ## write docs/cards/vectors anew
 	$(BIN)/python -m tests.vectors
