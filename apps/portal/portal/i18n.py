@@ -21,7 +21,7 @@ MOSCOW = timezone(timedelta(hours=3), "МСК")
 
 
 class Translator:
-    """`t("key", name=…)`: the sentence in one language. Values are escaped, the texts' own marks are not."""
+    """`t(key, name=…)`: the sentence in one language. Values are escaped, the texts' own marks are not."""
 
     def __init__(self, language: Language) -> None:
         self.language = language

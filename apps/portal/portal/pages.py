@@ -54,6 +54,7 @@ def _environment() -> Environment:
         loader=PackageLoader("portal"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True,
     )  # fmt: skip
+    environment.filters["kept"] = lambda name: str(name).replace("№ ", "№\N{NO-BREAK SPACE}")
     environment.globals.update(
         static=static,
         icon=icon,

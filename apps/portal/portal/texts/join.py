@@ -48,7 +48,6 @@ TEXTS: dict[str, tuple[str, str]] = {
     "join.last_name": ("Фамилия", "Last name"),
     "join.first_name": ("Имя", "First name"),
     "join.patronymic": ("Отчество", "Patronymic"),
-    "join.patronymic_hint": ("Если есть", "If you have one"),
     "join.birth_date": ("Дата рождения", "Date of birth"),
     "join.birth_date_hint": ("Вступить можно с 14 лет", "One may join from the age of 14"),
     "join.sex": ("Пол", "Sex"),

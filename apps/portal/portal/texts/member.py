@@ -102,10 +102,6 @@ TEXTS: dict[str, tuple[str, str]] = {
     "card.device_off": ("Отключить", "Disconnect"),
     "card.device_off_notice": ("Устройство отключено.", "The device is disconnected."),
     "card.others": ("Другие билеты", "Other cards"),
-    "card.install": (
-        "Добавьте портал на главный экран телефона — билет будет под рукой.",
-        "Add the portal to your phone’s first screen to have the card at hand.",
-    ),
     "data.title": ("Мои данные", "My data"),
     "data.short": ("Данные", "Data"),
     "data.person": ("Кто вы", "Who you are"),
