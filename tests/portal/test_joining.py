@@ -6,8 +6,7 @@ from typing import Any
 
 from playwright.sync_api import expect
 
-from tests.portal.conftest import Visitor
-from tests.portal.test_pages import PICTURES
+from tests.portal.conftest import PICTURES, Visitor
 from tests.portal.world import SCHOOL, World
 
 
@@ -15,8 +14,8 @@ def fill_in(page: Any, last_name: str, **more: str) -> None:
     page.get_by_label("Фамилия").fill(last_name)
     page.get_by_label("Имя", exact=True).fill("Ольга")
     page.get_by_label("Дата рождения").fill("1990-05-17")
-    page.get_by_text("женский").click()
-    page.get_by_text("работаю").click()
+    page.get_by_label("женский").check()
+    page.get_by_label("работаю").check()
     page.get_by_label(re.compile("^Телефон")).fill(more.get("phone", "8 (913) 555-44-33"))
     page.get_by_label(re.compile("^Хранить мои данные")).check()
 
@@ -98,13 +97,11 @@ def test_a_slow_network_that_repeats_a_form_sends_it_once(visit: Callable[..., V
 
     def twice(route: Any) -> None:
         # The network delivers the form, loses the answer, and delivers the form again.
-        sent.append(route.fetch(max_redirects=0))
+        if route.request.method == "POST":
+            sent.append(route.fetch(max_redirects=0))
         route.continue_()
 
-    page.route(
-        f"**/join/{world.school}",
-        lambda route: twice(route) if route.request.method == "POST" else route.continue_(),
-    )
+    page.route(f"**/join/{world.school}", twice)
     page.get_by_role("button", name="Отправить заявление").dblclick()
     expect(page.get_by_role("heading", name="Заявление отправлено")).to_be_visible()
     assert sent[0].status == 303
@@ -146,9 +143,8 @@ def test_by_keys_alone(visit: Callable[..., Visitor], world: World) -> None:
 
 def reach(page: Any, name: str) -> None:
     """By Tab to a field of this name, or to what a selector with a dot names; the focus is drawn on the way."""
-    matches = (
-        f"document.activeElement.matches('{name}')" if "." in name else f"document.activeElement.name === '{name}'"
-    )
+    selector = name if "." in name else f"[name={name}]"
+    matches = f"document.activeElement.matches('{selector}')"
     for _ in range(60):
         if page.evaluate(matches):
             return

@@ -39,10 +39,9 @@ def test_the_card_works_without_a_network_and_renews_itself(visit: Callable[...,
     # The private half is here and cannot be taken out.
     kept = page.evaluate(
         """async () => {
-            const database = await new Promise((done) => { const r = indexedDB.open("card", 1); r.onsuccess = () => done(r.result); });
-            const all = await new Promise((done) => {
-                const r = database.transaction("values").objectStore("values").getAll(); r.onsuccess = () => done(r.result);
-            });
+            const done = (request) => new Promise((good) => { request.onsuccess = () => good(request.result); });
+            const database = await done(indexedDB.open("card", 1));
+            const all = await done(database.transaction("values").objectStore("values").getAll());
             let taken = true;
             try { await crypto.subtle.exportKey("jwk", all[0].keys.privateKey); } catch { taken = false; }
             return { count: all.length, extractable: all[0].keys.privateKey.extractable, taken };
@@ -140,7 +139,7 @@ def test_data_consents_extract_and_leaving(visit: Callable[..., Visitor], world:
 
     with page.expect_download() as download:
         page.get_by_role("link", name="Скачать выписку").click()
-    extract = json.loads(open(download.value.path(), "rb").read())
+    extract = json.loads(download.value.path().read_bytes())
     assert extract["person"]["last_name"] == "Уходова"
 
     page.get_by_text("Отозвать: Электронный билет").click()
@@ -220,7 +219,7 @@ def test_cashback_from_consent_to_payout(visit: Callable[..., Visitor], world: W
     expect(page.locator(".movement li").first).to_be_visible()
     with page.expect_download() as download:
         page.get_by_role("link", name="Скачать PDF").click()
-    assert open(download.value.path(), "rb").read(5) == b"%PDF-"
+    assert download.value.path().read_bytes().startswith(b"%PDF-")
 
 
 def test_signing_out_on_a_shared_device_leaves_nothing(visit: Callable[..., Visitor], world: World) -> None:

@@ -1,4 +1,4 @@
-"""The check of cards: the published vectors, the QR reader against another maker of codes, a camera with a code before it."""
+"""The check of cards: published vectors, the QR reader against another maker of codes, a camera that sees a code."""
 
 import json
 import math
@@ -13,7 +13,7 @@ import pytest
 import zxingcpp
 from playwright.sync_api import Playwright, expect
 
-from tests.portal.conftest import ARGUMENTS, PICTURES, ROOT, Visitor
+from tests.portal.conftest import ARGUMENTS, PICTURES, ROOT, SIZES, Visitor
 from tests.portal.test_member import shown
 from tests.portal.world import World, eventually
 
@@ -124,8 +124,10 @@ def test_another_reader_reads_what_the_card_draws(
     visitor.page.goto(f"{world.portal}/member/card")
     text = shown(visitor.page)
     modules = visitor.page.evaluate(
-        """async ([base, text]) => { const { draw } = await import(base + "/qr.js"); const { size, modules } = draw(text);
-            return [size, [...modules]]; }""",
+        """async ([base, text]) => {
+            const { size, modules } = (await import(base + "/qr.js")).draw(text);
+            return [size, [...modules]];
+        }""",
         [module(visitor.page), text],
     )
     assert scanned(*modules) == text
@@ -142,7 +144,7 @@ def scanned(size: int, modules: list[int]) -> str:
             for line in range(y, y + scale):
                 picture[line * side + x : line * side + x + scale] = bytes(scale)
     image = memoryview(bytes(picture)).cast("B", (side, side))
-    [found] = zxingcpp.read_barcodes(image)  # type: ignore[arg-type]
+    [found] = zxingcpp.read_barcodes(image)
     return str(found.text)
 
 
@@ -192,9 +194,7 @@ def till(playwright: Playwright, world: World, video: Path, text: str) -> Callab
             ],
         )
         try:
-            context = browser.new_context(
-                locale="ru-RU", viewport={"width": 390, "height": 844}, permissions=["camera"]
-            )
+            context = browser.new_context(locale="ru-RU", viewport=SIZES["phone"], permissions=["camera"])
             page = context.new_page()
             page.goto(f"{world.portal}/verify")
             expect(page.get_by_text("Готово к работе без интернета.")).to_be_visible()
