@@ -59,11 +59,20 @@ async def browser(
     limits = {"pages": (10_000, 60.0), "changes": (10_000, 60.0), "sign-in": (10_000, 60.0)}
     names = ("registry", "cards", "cashback", "reports")
     transports: dict[str, httpx.AsyncBaseTransport] = {name: httpx.MockTransport(service) for name in names}
-    app = build_portal(settings, transports, limits)
-    way = httpx.ASGITransport(app=app)
-    app.state.provider._client = httpx.AsyncClient(transport=way)
+    home = Home()
+    app = build_portal(settings, transports | {"oidc": home}, limits)
+    home.way = way = httpx.ASGITransport(app=app)
     async with httpx.AsyncClient(transport=way, base_url=HOME) as client:
         yield client
+
+
+class Home(httpx.AsyncBaseTransport):
+    """The way to the development provider, which is in the portal itself."""
+
+    way: httpx.ASGITransport
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        return await self.way.handle_async_request(request)
 
 
 def problem(status: int, code: str, **extra: Any) -> httpx.Response:

@@ -1,11 +1,11 @@
 """Texts of every page: the frame, the first page, signing in, what went wrong."""
 
 TEXTS: dict[str, tuple[str, str]] = {
-    "app.name": ("Профсоюз образования", "Education Workers’ Union"),
+    "app.name": ("Профсоюз образования", "Education Union"),
     "app.short": ("Профсоюз", "Union"),
     "app.about": (
         "Вступление, электронный билет и кешбэк Профсоюза образования",
-        "Joining, the electronic card and cashback of the Education Workers’ Union",
+        "Joining, the electronic card and cashback of the Education Union",
     ),
     "nav.home": ("На главную", "To the first page"),
     "nav.skip": ("Перейти к содержанию", "Skip to the content"),

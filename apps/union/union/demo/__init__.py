@@ -227,6 +227,8 @@ def _serve(local: Stack) -> None:
     for process in local.status():
         if process.name.endswith("-api"):
             output.console.print(f"  {process.name:14} {process.address}/docs", markup=False)
+        if process.name == "portal":
+            output.console.print(f"  {process.name:14} {process.address}", markup=False)
     output.console.print("  a token: .venv/bin/union token --role federal_staff", markup=False)
     while True:
         signal.pause()
