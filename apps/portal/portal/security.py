@@ -11,6 +11,7 @@ from starlette.responses import HTMLResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from common import telemetry
+from common.edge import BodyTooLarge
 from common.limits import Bucket
 from portal import i18n
 from portal.config import PortalSettings
@@ -81,14 +82,27 @@ class Visitors:
             await refusal(scope, receive, _guarded(send, self._settings.secure))
             return
 
+        answered = False
+
         async def sending(message: Message) -> None:
+            nonlocal answered
             if message["type"] == "http.response.start":
+                answered = True
                 cookie = self._cookie(visit)
                 if cookie:
                     message.setdefault("headers", []).append((b"set-cookie", cookie.encode()))
             await send(message)
 
-        await self._app(scope, receive, _guarded(sending, self._settings.secure))
+        guarded = _guarded(sending, self._settings.secure)
+        try:
+            await self._app(scope, receive, guarded)
+        except BodyTooLarge:
+            raise  # the kernel's edge answers
+        except Exception as error:
+            # People get a page with a sentence; the kernel's own last resort is JSON.
+            telemetry.log().error("request_failed", **telemetry.describe(error))
+            if not answered:
+                await HTMLResponse(_bare(visit, visit.t("error.500")), 500)(scope, receive, guarded)
 
     def _visit(self, request: Request) -> Visit:
         cookies = _cookies(request.headers.get("cookie", ""))

@@ -238,6 +238,17 @@ async def test_a_service_that_is_away_is_a_sentence_not_a_crash(
     assert (await browser.get("/member")).status_code == 503
 
 
+async def test_our_own_mistake_is_a_sentence_too(browser: Any, sign_in: Any, answers: Any) -> None:
+    await sign_in(**PERSON)
+    answers["GET", f"/v1/members/{MEMBER}"] = {"organisation_id": str(uuid4()), "not": "what was agreed on"}
+    answers["GET", "/v1/public/consent-texts"] = TEXTS
+    page = await browser.get("/member/data")
+    assert page.status_code == 500
+    assert "Это наша ошибка" in page.text
+    assert "agreed" not in page.text
+    assert "default-src 'none'" in page.headers["content-security-policy"]
+
+
 def test_phones_amounts_and_words_are_taken_as_people_write_them() -> None:
     for written in ("8 (913) 123-45-67", "+7 913 123 45 67", "79131234567", "9131234567"):
         assert normal_phone(written) == "+79131234567"
