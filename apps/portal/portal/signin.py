@@ -15,9 +15,9 @@ from common.auth import Role
 from portal.apis import ApiProblem
 from portal.config import PortalSettings
 from portal.oidc import CALLBACK, Journey, Provider, ProviderAway, SignInFailed, Tokens
-from portal.pages import NO_STORE, FormDep, VisitDep, page
+from portal.pages import NO_STORE, VisitDep, page
 from portal.sealing import Seal
-from portal.sessions import Visit
+from portal.sessions import SessionTooLarge, Visit
 
 router = APIRouter()
 
@@ -118,14 +118,24 @@ async def signed_in_there(
     visit.session = request.app.state.keeper.new()
     visit.touched = True
     _keep(visit, tokens)
+    try:
+        request.app.state.keeper.header(visit.session)
+    except SessionTooLarge:
+        visit.over = True
+        telemetry.log().error("sign_in_failed", reason="the provider's tokens do not fit into a cookie")
+        raise ApiProblem(503, "sign_in_away") from None
     response = RedirectResponse(journey.back_to or first_page(visit), 303, NO_STORE)
     response.delete_cookie(_COOKIE, path="/sign-in", secure=settings.secure, httponly=True, samesite="lax")
     return response
 
 
 @router.post("/sign-out")
-async def sign_out(request: Request, visit: VisitDep, _form: FormDep) -> Response:
-    """End the session; the browser forgets pages and keys, on a shared device too."""
+async def sign_out(request: Request, visit: VisitDep) -> Response:
+    """End the session; the browser forgets pages and keys, on a shared device too.
+
+    Without the form's token: that the request is our own page's is enough, and a page that the browser kept since an
+    earlier session must be able to end this one.
+    """
     visit.over = True
     visit.session.token = visit.session.refresh = None
     elsewhere = await _provider(request).way_out()

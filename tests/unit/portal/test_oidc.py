@@ -164,6 +164,14 @@ async def test_a_session_outlives_its_token_by_the_refresh_token(
     assert len(provider.forms) == 2
 
 
+async def test_tokens_that_no_cookie_holds_are_told_and_not_cut(
+    browser: httpx.AsyncClient, provider: Provider
+) -> None:
+    provider.lies = {"access": {"groups": [str(uuid4()) for _ in range(120)]}}
+    assert (await sign_in(browser, provider)).status_code == 503
+    assert (await browser.get("/member")).headers["location"].startswith("/sign-in")
+
+
 async def test_a_provider_that_is_away_is_told(provider: Provider, browser: httpx.AsyncClient) -> None:
     def away(_request: httpx.Request) -> httpx.Response:
         raise httpx.ConnectError("away")
