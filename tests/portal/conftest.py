@@ -14,7 +14,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_playwright
 
 from local_stack import Issuer, Ports
-from tests.portal.world import Person, World
+from tests.portal.world import Person, World, eventually
 
 ROOT = Path(__file__).parents[2]
 PICTURES = ROOT / "build" / "portal"
@@ -92,6 +92,14 @@ class Visitor:
         answer = self.page.goto(self.world.portal + path)
         self.page.wait_for_load_state("networkidle")
         return answer
+
+    def until(self, script: str, argument: Any = None) -> None:
+        """Until a script's value is true. Playwright's own way makes functions of texts, which the policy forbids."""
+        eventually(lambda: self.page.evaluate(script, argument), script)
+
+    def kept(self) -> None:
+        """Until the service worker serves the pages."""
+        self.until("navigator.serviceWorker.controller !== null")
 
     def sign_in(self, person: Person) -> None:
         """As a person does: by the button, over the provider's page."""

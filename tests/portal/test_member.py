@@ -48,7 +48,7 @@ def test_the_card_works_without_a_network_and_renews_itself(visit: Callable[...,
         }"""
     )
     assert kept == {"count": 1, "extractable": False, "taken": False}
-    page.wait_for_function("navigator.serviceWorker.controller !== null")
+    visitor.kept()
     visitor.go("/member/card")
     visitor.context.set_offline(True)
     page.goto(f"{world.portal}/member/card")
@@ -60,7 +60,7 @@ def test_the_card_works_without_a_network_and_renews_itself(visit: Callable[...,
     page.reload()
     third = shown(page)
     page.clock.run_for(17_000)
-    page.wait_for_function("(before) => document.querySelector('[data-qr]').dataset.text !== before", arg=third)
+    visitor.until("(before) => document.querySelector('[data-qr]').dataset.text !== before", third)
     visitor.context.set_offline(False)
 
 
@@ -230,11 +230,11 @@ def test_signing_out_on_a_shared_device_leaves_nothing(visit: Callable[..., Visi
     visitor.sign_in(person)
     page.goto(f"{world.portal}/member/card")
     shown(page)
-    page.wait_for_function("navigator.serviceWorker.controller !== null")
+    visitor.kept()
     visitor.go("/member/card")
     page.get_by_role("button", name="Выйти").click()
     expect(page.get_by_role("heading", name="Вы вышли")).to_be_visible()
-    page.wait_for_function(
+    visitor.until(
         """async () => {
             const caches_ = await caches.keys();
             const stores = await indexedDB.databases();

@@ -113,7 +113,7 @@ def test_the_second_view_needs_no_network(visit: Callable[..., Visitor], world: 
     """Files come from the service worker, so does the page of the check."""
     visitor = visit()
     visitor.go("/verify")
-    visitor.page.wait_for_function("navigator.serviceWorker.controller !== null")
+    visitor.kept()
     begun = time.perf_counter()
     visitor.context.set_offline(True)
     visitor.page.goto(f"{world.portal}/verify")

@@ -198,7 +198,7 @@ def till(playwright: Playwright, world: World, video: Path, text: str) -> Callab
             page = context.new_page()
             page.goto(f"{world.portal}/verify")
             expect(page.get_by_text("Готово к работе без интернета.")).to_be_visible()
-            page.wait_for_function("navigator.serviceWorker.controller !== null")
+            eventually(lambda: page.evaluate("navigator.serviceWorker.controller !== null"), "the service worker")
             context.set_offline(offline)
             page.goto(f"{world.portal}/verify")
             page.get_by_role("button", name="Включить камеру").click()

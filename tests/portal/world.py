@@ -55,7 +55,13 @@ class World:
 
     def ask(self, method: str, service: str, path: str, token: str | None = None, **request: Any) -> Any:
         client = self._clients.setdefault(
-            service, httpx.Client(base_url=f"http://127.0.0.1:{self.ports[service]}", trust_env=False, timeout=30)
+            service,
+            httpx.Client(
+                base_url=f"http://127.0.0.1:{self.ports[service]}",
+                trust_env=False,
+                timeout=30,
+                limits=httpx.Limits(keepalive_expiry=1.0),
+            ),
         )
         headers = {"X-Purpose": "control", **request.pop("headers", {})}
         if token:

@@ -57,7 +57,8 @@ class Apis:
     def __init__(
         self, settings: PortalSettings, transports: Mapping[str, httpx.AsyncBaseTransport] | None = None
     ) -> None:
-        limits = httpx.Limits(max_connections=50, max_keepalive_connections=20)
+        # Shorter than the services keep theirs: a connection that they are about to close is not used again.
+        limits = httpx.Limits(max_connections=50, max_keepalive_connections=20, keepalive_expiry=3.0)
         self._clients = {
             name: httpx.AsyncClient(
                 base_url=getattr(settings, f"{name}_url"),
