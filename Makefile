@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
-PACKAGES := libs/common libs/verifier services/registry services/cards services/cashback services/reports deploy/local apps/union
+PACKAGES := libs/common libs/verifier services/registry services/cards services/cashback services/reports deploy/local apps/portal apps/union
 DEMO_ARGS ?=
 BENCH_ARGS ?=
 SEED ?=
@@ -12,8 +12,8 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 # The demo and the tests start dozens of processes: each would compile the product anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo clean-demo test test-long check test-kafka test-vectors check-deploy renders vectors simulate bench bench-all \
-  contracts manifests lock format
+.PHONY: help setup demo clean-demo test test-long check test-kafka test-vectors test-portal check-deploy renders vectors simulate \
+  bench bench-all contracts manifests lock format
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -75,6 +75,10 @@ renders: $(DEPLOY_TOOLS) ## write anew what the chart makes of each example's va
 	  $(DEPLOY)/helm template union deploy/chart --namespace union --kube-version 1.35.0 \
 	    --values deploy/chart/examples/$$example/values.yaml > deploy/chart/examples/$$example/rendered.yaml || exit 1; done
 
+test-portal: $(STAMP) ## the portal's journeys in Debian's Chromium on a real stack; pictures -> build/portal
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --target build/portal-test --require-hashes -r requirements/portal-test.txt
+	PYTHONPATH=build/portal-test $(BIN)/python -m pytest tests/portal
+
 vectors: $(STAMP) ## write docs/cards/vectors anew
 	$(BIN)/python -m tests.vectors
 
@@ -98,7 +102,7 @@ format: $(STAMP) ## rewrite files as ruff likes them
 	$(BIN)/ruff format .
 
 lock: $(STAMP) ## refresh the hashed locks, without addresses
-	for set in uv dev runtime oracle deploy; do \
+	for set in uv dev runtime oracle deploy portal-test; do \
 	  $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	    --no-emit-find-links --no-header requirements/$$set.in -o requirements/$$set.txt; done
 	# Alone: helm and kubectl lie in it, and the libraries that it asks for are not wanted.

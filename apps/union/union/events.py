@@ -59,7 +59,7 @@ async def known_partners() -> list[str]:
     """The codes in the services' registers of partners."""
     return [
         code
-        for service in platform.SERVICES
+        for service in platform.services()
         if service.partners
         for code in await registered_partners(service, platform.settings_of(service))
     ]

@@ -19,7 +19,7 @@ from common.app import Service
 from common.events import TOPICS
 from common.settings import Settings
 from union import kafka_resources, output
-from union.platform import SERVICES
+from union.platform import services
 
 CATALOGUE = Path("deploy/chart/catalogue.yaml")
 SCHEMA = Path("deploy/chart/values.schema.json")
@@ -68,12 +68,12 @@ def generate(root: Path) -> dict[Path, str]:
     The schema of values is written by hand but for its definitions of settings: it is read from `root`.
     """
     schema = json.loads((root / SCHEMA).read_text())
-    for service in SERVICES:
+    for service in services():
         schema["$defs"][f"settings-{service.name}"] = settings_schema(service.settings)
     schema["$defs"]["settings"] = settings_schema(Settings)
-    users = [kafka_resources.service_user(service.name, consumed(service)) for service in SERVICES]
+    users = [kafka_resources.service_user(service.name, consumed(service)) for service in services()]
     files = {
-        CATALOGUE: _MADE + _yaml({"services": {service.name: facts(service) for service in SERVICES}}),
+        CATALOGUE: _MADE + _yaml({"services": {service.name: facts(service) for service in services()}}),
         SCHEMA: json.dumps(schema, indent=2, ensure_ascii=False) + "\n",
         KAFKA / "topics.yaml": _documents(kafka_resources.topic(topic) for topic in TOPICS),
         KAFKA / "users.yaml": _documents([*users, kafka_resources.scaler_user()]),

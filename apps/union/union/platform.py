@@ -12,7 +12,7 @@ import cards.keys
 import cashback.keys
 import registry.keys
 from common.settings import Settings
-from local_stack import Addresses, Program, Stack, service_programs
+from local_stack import Addresses, Program, Stack, portal_program, service_programs
 from union import receivers, service_tokens
 
 if TYPE_CHECKING:
@@ -45,9 +45,9 @@ def services() -> list["Service"]:
 
 
 def programs(addresses: Addresses) -> list[Program]:
-    """The eight processes of the one-machine stack, each with what it alone is told."""
+    """The eight processes of the one-machine stack, each with what it alone is told, and the portal."""
     keys = addresses.data_dir / "keys"
-    return service_programs(
+    services = service_programs(
         addresses,
         service_env={
             "registry": registry.keys.ensure(keys),
@@ -68,6 +68,7 @@ def programs(addresses: Addresses) -> list[Program]:
             },
         },
     )
+    return [*services, portal_program(addresses)]
 
 
 def local_stack() -> Stack:

@@ -32,7 +32,7 @@ def start(timeout: float = 60.0) -> Started:
 
 
 def up() -> None:
-    """Start PostgreSQL, the broker, four APIs and four workers; what runs already is kept."""
+    """Start PostgreSQL, the broker, four APIs, four workers and the portal; what runs already is kept."""
     try:
         with output.console.status("starting…") if output.console.is_terminal else _Quiet():
             started = start()

@@ -6,7 +6,7 @@ from local_stack.kafka import Broker
 from local_stack.keychain import Keychain
 from local_stack.ports import HOST, Ports, free_port
 from local_stack.postgres import DATABASES, Postgres
-from local_stack.services import service_programs
+from local_stack.services import portal_program, service_programs
 from local_stack.stack import Addresses, ProcessStatus, Program, Stack, Started, data_dir_from_env
 
 __all__ = [
@@ -29,5 +29,6 @@ __all__ = [
     "Started",
     "data_dir_from_env",
     "free_port",
+    "portal_program",
     "service_programs",
 ]

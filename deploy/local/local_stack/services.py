@@ -1,4 +1,4 @@
-"""The platform's own programs: each service once as `api` and once as `worker`."""
+"""The platform's own programs: each service once as `api` and once as `worker`, and the portal."""
 
 import sys
 from collections.abc import Mapping
@@ -44,3 +44,24 @@ def service_programs(
                 )
             )
     return programs
+
+
+def portal_program(addresses: Addresses) -> Program:
+    """The web applications, with the development issuer's sign-in; they have no database and hear no events."""
+    port = addresses.ports.portal
+    home = f"http://127.0.0.1:{port}"
+    apis = {f"UNION_{name.upper()}_URL": f"http://127.0.0.1:{addresses.ports.of(name)}" for name in DATABASES}
+    return Program(
+        name="portal",
+        argv=(sys.executable, "-m", "portal.main"),
+        port=port,
+        env={
+            "UNION_HTTP_HOST": "127.0.0.1",
+            "UNION_HTTP_PORT": str(port),
+            "UNION_PORTAL_URL": home,
+            "UNION_PORTAL_SECRET": addresses.keychain.secret("portal"),
+            "UNION_JWKS_URL": addresses.jwks_url,
+            "UNION_DEVELOPMENT_ISSUER": str(addresses.data_dir),
+            **apis,
+        },
+    )

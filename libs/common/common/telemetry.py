@@ -4,7 +4,7 @@ import logging
 import sys
 import traceback
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 import orjson
 import structlog
@@ -15,7 +15,6 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from prometheus_client import Counter, Gauge, Histogram
 
 from common.db import sqlstate
-from common.settings import Settings
 
 HTTP_DURATION = Histogram(
     "http_server_request_duration_seconds",
@@ -60,7 +59,17 @@ EFFECT_LATENCY = Histogram(
 tracer = trace.get_tracer("common")
 
 
-def configure(settings: Settings, service: str, process: str) -> None:
+class Telling(Protocol):
+    """The settings of logs and traces: every process has them, also one without a database."""
+
+    @property
+    def log_level(self) -> str: ...
+
+    @property
+    def otlp_endpoint(self) -> str | None: ...
+
+
+def configure(settings: Telling, service: str, process: str) -> None:
     """Set up structured logs on standard output and the tracer; once a process."""
     structlog.configure(
         processors=[

@@ -29,7 +29,7 @@ from union import stack as union_stack
 
 REPOSITORY = Path(__file__).parents[3]
 OMSK = REPOSITORY / "examples" / "omsk"
-EVERYTHING = 10
+EVERYTHING = 11
 WIDE = 240
 
 

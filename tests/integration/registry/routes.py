@@ -35,6 +35,9 @@ class Requests:
         return {
             "GET /v1/public/regions": self._as_is("/v1/public/regions"),
             "GET /v1/public/organisations": self._as_is("/v1/public/organisations", q="сош"),
+            "GET /v1/public/organisations/{organisation_id}": self._as_is(
+                f"/v1/public/organisations/{self.world.school}"
+            ),
             "GET /v1/public/consent-texts": self._as_is("/v1/public/consent-texts"),
             "GET /v1/public/application": self.follow,
             "POST /v1/public/application/withdraw": self.withdraw,

@@ -34,6 +34,10 @@ async def test_ones_organisation_is_found_by_region_name_and_institution(world: 
     assert await find(world, done, institution_type="school") == {str(world.school), str(school)}
     everything = {str(world.school), str(world.other), str(world.university)}
     assert await find(world, done, region_id=world.region) == everything
+    chosen = done(await world.client.get(f"/v1/public/organisations/{school}"))
+    assert (chosen["name"], chosen["parent_name"]) == ("ППО МБОУ «СОШ № 2»", "Томская областная организация")
+    # A region takes no members itself.
+    assert (await world.client.get(f"/v1/public/organisations/{far}")).status_code == 404
 
 
 async def submit(world: Any, body: dict[str, Any], **headers: str) -> Any:

@@ -19,6 +19,7 @@ from tests.walker import Call, Caller, Walk
 PUBLIC = {
     "GET /v1/public/regions",
     "GET /v1/public/organisations",
+    "GET /v1/public/organisations/{organisation_id}",
     "GET /v1/public/organisation-search",
     "GET /v1/public/consent-texts",
     "GET /v1/public/application",

@@ -50,7 +50,7 @@ def _run(local: Stack, source: Path, out: Path, seed: int) -> bool:
     begun = time.perf_counter()
     stage = Stage(output.console)
     (out / "cards").mkdir(parents=True, exist_ok=True)
-    with stage.step("start PostgreSQL, broker, four APIs, four workers"):
+    with stage.step("start PostgreSQL, broker, four APIs, four workers, the portal"):
         started = stack.start()
     output.console.print(f"  seed of the year: {seed}; data: {local.data_dir}", markup=False)
     facts = asyncio.run(_play(local, source, out, seed, stage))
@@ -227,6 +227,8 @@ def _serve(local: Stack) -> None:
     for process in local.status():
         if process.name.endswith("-api"):
             output.console.print(f"  {process.name:14} {process.address}/docs", markup=False)
+        if process.name == "portal":
+            output.console.print(f"  {process.name:14} {process.address}", markup=False)
     output.console.print("  a token: .venv/bin/union token --role federal_staff", markup=False)
     while True:
         signal.pause()

@@ -66,6 +66,12 @@ async def find_organisations(
     return Page(items=[OrganisationChoice.model_validate(row) for row in rows], next_cursor=cursor)
 
 
+@router.get("/public/organisations/{organisation_id}", dependencies=[_SEARCH])
+async def read_choice(organisation_id: UUID, session: ReadSessionDep) -> OrganisationChoice:
+    """One of them: what an applicant has chosen, and where a member is."""
+    return OrganisationChoice.model_validate(await organisations.applicants_one(session, organisation_id))
+
+
 @router.get("/public/consent-texts")
 async def read_consent_texts() -> list[ConsentTextView]:
     """The texts that an applicant and a member may consent to."""

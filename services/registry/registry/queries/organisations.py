@@ -80,8 +80,28 @@ async def applicants_choice(
     institution_type: str | None,
 ) -> tuple[list[sa.Row[Any]], str | None]:
     """Organisations that take members, for people without a token: id, name, institution's type, parent's name."""
+    statement = _takes_members()
+    if text is not None:
+        statement = statement.where(found_by(col(Organisation.search_name), text))
+    if region_id is not None:
+        statement = statement.where(col(Organisation.organisation_id).in_(subtree(region_id, Organisation)))
+    if institution_type is not None:
+        statement = statement.where(col(Organisation.institution_type) == institution_type)
+    return await paginate(session, statement, Organisation.organisation_id, page)
+
+
+async def applicants_one(session: AsyncSession, organisation_id: UUID) -> sa.Row[Any]:
+    """The same of one organisation. Raises NotFound for one that takes no members, or is none."""
+    statement = _takes_members().where(col(Organisation.organisation_id) == organisation_id)
+    row = (await session.execute(statement)).one_or_none()
+    if row is None:
+        raise NotFound("organisation", organisation_id)
+    return row
+
+
+def _takes_members() -> sa.Select[*tuple[Any, ...]]:
     parent: Any = aliased(Organisation)
-    statement = (
+    return (
         sa.select(
             col(Organisation.organisation_id),
             col(Organisation.name),
@@ -91,13 +111,6 @@ async def applicants_choice(
         .join(parent, parent.organisation_id == col(Organisation.parent_id))
         .where(col(Organisation.status) == "active", col(Organisation.kind).in_(rules.MEMBER_KINDS))
     )
-    if text is not None:
-        statement = statement.where(found_by(col(Organisation.search_name), text))
-    if region_id is not None:
-        statement = statement.where(col(Organisation.organisation_id).in_(subtree(region_id, Organisation)))
-    if institution_type is not None:
-        statement = statement.where(col(Organisation.institution_type) == institution_type)
-    return await paginate(session, statement, Organisation.organisation_id, page)
 
 
 async def regions(session: AsyncSession, page: PageParams) -> tuple[list[sa.Row[Any]], str | None]:
