@@ -30,7 +30,9 @@ from local_stack.unprivileged import let_enter
 from tests.deploy import tools
 from tests.deploy.door import Door, certificate
 from tests.memory import memory
-from union.platform import SERVICES
+from union.platform import services
+
+SERVICES = services()
 
 SERVICE_NAMES = [service.name for service in SERVICES]
 PROCESSES = [(service, role) for service in SERVICE_NAMES for role in ("api", "worker")]

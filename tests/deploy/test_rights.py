@@ -12,7 +12,9 @@ from common.topics import topic_config
 from tests.deploy import tools
 from union import manifests
 from union.kafka_resources import PARTITIONS, partner
-from union.platform import SERVICES
+from union.platform import services
+
+SERVICES = services()
 
 SERVICE_NAMES = [service.name for service in SERVICES]
 SERVICE = pytest.mark.parametrize("service", SERVICES, ids=SERVICE_NAMES)

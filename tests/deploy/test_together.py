@@ -9,7 +9,9 @@ import yaml
 from common.app import Service
 from tests.deploy import tools
 from union.kafka_resources import PARTITIONS
-from union.platform import SERVICES
+from union.platform import services
+
+SERVICES = services()
 
 SERVICE_NAMES = [service.name for service in SERVICES]
 SERVICE = pytest.mark.parametrize("service", SERVICES, ids=SERVICE_NAMES)

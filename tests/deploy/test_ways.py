@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from tests.deploy import tools
-from union.platform import SERVICES
+from union.platform import services
+
+SERVICES = services()
 
 SERVICE_NAMES = [service.name for service in SERVICES]
 

@@ -34,7 +34,9 @@ _OF_THE_CHART = frozenset(
         *("kafka_bootstrap", "kafka_idempotent", "kafka_security_protocol", "kafka_sasl_mechanism"),
         *("kafka_username", "kafka_password", "kafka_ca_file", "kafka_cert_file", "kafka_key_file"),
         *("topic_partitions", "topic_replication", "otlp_endpoint", "shutdown_seconds"),
-        *("registry_url", "partner_topics"),
+        *("registry_url", "cards_url", "partner_topics"),
+        # The token of the service's own: its secret must come from a Secret, for which the chart has no value yet.
+        *("service_token_file", "service_token_url", "service_client_id", "service_client_secret"),
         # For one machine alone.
         "webhook_local_targets",
         # For a machine apart from all servers.

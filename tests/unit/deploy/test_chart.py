@@ -16,7 +16,9 @@ from common.main import COMMANDS
 from common.settings import Settings
 from union import manifests
 from union.kafka_resources import PARTITIONS, REPLICAS
-from union.platform import SERVICES
+from union.platform import services
+
+SERVICES = services()
 
 ROOT = Path(__file__).resolve().parents[3]
 CHART = ROOT / "deploy" / "chart"

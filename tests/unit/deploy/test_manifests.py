@@ -7,7 +7,9 @@ from typer.testing import CliRunner
 
 from union import manifests
 from union.main import app
-from union.platform import SERVICES
+from union.platform import services
+
+SERVICES = services()
 
 ROOT = Path(__file__).resolve().parents[3]
 
