@@ -9,7 +9,7 @@ from uuid import UUID
 
 import jwt
 
-from common.auth import STAFF, Principal, Role
+from common.auth import Principal, Role
 from portal.i18n import Language, Translator
 from portal.sealing import Seal
 
@@ -117,11 +117,6 @@ class Visit:
     def member_id(self) -> UUID | None:
         principal = self.principal
         return principal.member_id if principal and Role.MEMBER in principal.roles else None
-
-    @property
-    def is_staff(self) -> bool:
-        principal = self.principal
-        return bool(principal and principal.roles & {*STAFF, Role.AUDITOR})
 
     def tell(self, key: str) -> None:
         """Let the next page say this sentence."""

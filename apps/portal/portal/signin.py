@@ -149,7 +149,7 @@ def first_page(visit: Visit) -> str:
     principal = visit.principal
     if principal and Role.MEMBER in principal.roles:
         return "/member"
-    return "/staff" if visit.is_staff else "/"
+    return "/"
 
 
 def _keep(visit: Visit, tokens: Tokens) -> None:

@@ -48,12 +48,6 @@ TEXTS: dict[str, tuple[str, str]] = {
         "For tills and partners: point the camera at the code and see the answer at once, without the internet.",
     ),
     "home.verify_go": ("Проверить билет", "Check a card"),
-    "home.staff": ("Председателям и сотрудникам", "For chairs and staff"),
-    "home.staff_text": (
-        "Учёт членов, заявления, переводы и отчёт своей организации.",
-        "Members’ records, applications, transfers and the report of your organisation.",
-    ),
-    "home.staff_go": ("Войти как сотрудник", "Sign in as staff"),
     "signed_out.title": ("Вы вышли", "You are signed out"),
     "signed_out.text": (
         "На этом устройстве не осталось ни билета, ни ваших данных.",
