@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import copy
 import functools
 import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
@@ -110,7 +111,7 @@ def build_api(service: Service, settings: Settings, database: Database | None = 
 
 def openapi_of(service: Service) -> dict[str, Any]:
     """The document at /openapi.json, made without settings, database or keys."""
-    return _openapi(_routed(service))
+    return copy.deepcopy(_openapi(_routed(service)))  # made once, and whoever asks may change what they got
 
 
 @functools.cache
