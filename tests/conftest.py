@@ -20,6 +20,7 @@ from tests.memory import memory
 FIRST = (
     "tests/contracts/test_apis_never_500.py",
     "tests/integration/registry/test_scope.py",
+    "tests/integration/cli/test_importing.py",  # the first import on the stack that all of them share
     "tests/integration/cli/",
     "tests/kernel/",
     "tests/integration/registry/",
