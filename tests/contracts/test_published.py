@@ -3,6 +3,8 @@
 import dataclasses
 import inspect
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,7 +13,6 @@ from common.app import openapi_of
 from common.events import EVENTS
 from common.events.base import Event
 from common.http import PROBLEM
-from tests.contracts.services import PUBLISHED
 from tests.kernel import toy
 from union.contracts import API_DOCS, check, event_schema, generate, schema_path, write
 
@@ -19,7 +20,10 @@ ROOT = Path(__file__).parents[2]
 
 
 def test_the_committed_documents_agree_with_the_code() -> None:
-    assert check(ROOT, generate(PUBLISHED)) == []
+    # In a process of its own: what the code says is not what other tests have made of it.
+    asked = [sys.executable, "-m", "union", "contracts", "--check", "--root", str(ROOT)]
+    ended = subprocess.run(asked, capture_output=True, text=True, check=False, timeout=120)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
 
 
 def test_the_same_code_gives_the_same_bytes() -> None:
