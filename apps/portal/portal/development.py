@@ -25,6 +25,7 @@ from portal.sealing import Seal
 _CODE_SECONDS = 60
 _TOKEN_HOURS = 8.0
 _SHOWN = 12
+_ASKED = frozenset({"client_id", "redirect_uri", "state", "nonce", "code_challenge"})
 _ROLE_OF_KIND = {
     "federal": "federal_staff",
     "regional": "regional_staff",
@@ -59,13 +60,20 @@ def router_of(settings: PortalSettings) -> APIRouter:
     async def keys() -> Response:
         return Response(issuer.jwks_path.read_bytes(), media_type="application/json")
 
+    def wanted(request: Request) -> dict[str, str]:
+        """The portal's own request to sign somebody in, whole, back to the portal alone."""
+        query = dict(request.query_params)
+        if query.get("redirect_uri") != settings.portal_url.rstrip("/") + "/sign-in/callback" or not (
+            query.keys() >= _ASKED
+        ):
+            raise ApiProblem(400, "sign_in_refused")
+        return query
+
     @router.get("/authorize")
     async def authorize(request: Request) -> Response:
         """Who do you want to be? The choice is a link with the same request and the person in it."""
-        query = dict(request.query_params)
-        if query.get("redirect_uri") != settings.portal_url.rstrip("/") + "/sign-in/callback":
-            raise ApiProblem(400, "sign_in_refused")
-        words, organisation_id = query.pop("q", ""), query.pop("organisation", "")
+        query = wanted(request)
+        words, organisation_id = query.pop("q", ""), _identifier(query.pop("organisation", ""))
         # The registry is asked as the centre, from this machine: a page for people who build the platform.
         centre = Caller(request.app.state.apis, issuer.mint("development", ["federal_staff"]), "127.0.0.1")
         choice = await _choice(centre, words, organisation_id)
@@ -86,7 +94,7 @@ def router_of(settings: PortalSettings) -> APIRouter:
         organisation_id: UUID | None = None,
         member_id: UUID | None = None,
     ) -> Response:
-        query = request.query_params
+        query = wanted(request)
         code = seal.close(
             {
                 "id": str(uuid4()),
@@ -147,15 +155,22 @@ def router_of(settings: PortalSettings) -> APIRouter:
     return router
 
 
-async def _choice(centre: Caller, words: str, organisation_id: str) -> dict[str, Any]:
+def _identifier(text: str) -> UUID | None:
+    try:
+        return UUID(text) if text else None
+    except ValueError:
+        raise ApiProblem(400, "sign_in_refused") from None
+
+
+async def _choice(centre: Caller, words: str, organisation_id: UUID | None) -> dict[str, Any]:
     """The people to choose from: participants of the bonus programme, or an organisation's members and office."""
     found: dict[str, Any] = {"organisations": [], "members": [], "organisation": None, "roles": _ROLE_OF_KIND}
     if organisation_id:
-        found["organisation"] = await centre.get("registry", f"/v1/organisations/{UUID(organisation_id)}")
+        found["organisation"] = await centre.get("registry", f"/v1/organisations/{organisation_id}")
         page = await centre.get(
             "registry",
             "/v1/members",
-            organisation_id=organisation_id,
+            organisation_id=str(organisation_id),
             status="member",
             limit=_SHOWN,
             purpose="control",

@@ -184,6 +184,33 @@ async def test_a_sign_in_must_be_ones_own_and_the_code_works_once(browser: Any) 
     assert (await browser.get(back)).status_code == 400
 
 
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"redirect_uri": "https://elsewhere.example/sign-in/callback"},
+        {"code_challenge": None},
+        {"nonce": None},
+        {"state": None},
+        {"client_id": None},
+        {"organisation": "no identifier"},
+    ],
+    ids=lambda changed: next(iter(changed)),
+)
+async def test_the_development_provider_answers_the_portals_own_whole_requests_only(
+    browser: Any, changed: dict[str, str | None]
+) -> None:
+    asked = httpx.URL((await browser.get("/sign-in")).headers["location"])
+    params = {name: value for name, value in {**dict(asked.params), **changed}.items() if value is not None}
+    pages = (
+        ["/development/authorize"]
+        if "organisation" in changed
+        else ["/development/authorize", "/development/choose"]
+    )
+    for page in pages:
+        refused = await browser.get(page, params={**params, **PERSON})
+        assert (refused.status_code, refused.headers.get("location")) == (400, None)
+
+
 async def test_a_code_without_its_verifier_buys_nothing(browser: Any) -> None:
     there = await browser.get("/sign-in")
     address = there.headers["location"].replace("/authorize?", "/choose?")
