@@ -46,13 +46,12 @@ def day(dice: random.Random, first_month: int = 1, last_month: int = 12) -> str:
     return (start + timedelta(days=dice.randrange((end - start).days))).isoformat()
 
 
-def terms(today: date) -> list[tuple[date, date]]:
-    """Terms of office of five years, one after another, from the year's February until one holds today."""
-    found = [(date(YEAR, 2, 1), date(YEAR + 5, 1, 31))]
-    while found[-1][1] < today:
-        begins = found[-1][1] + timedelta(days=1)
-        found.append((begins, date(begins.year + 5, 1, 31)))
-    return found
+def term(today: date) -> tuple[date, date]:
+    """The term of office of five years that holds today, of those that follow one another from the year's February."""
+    begins = date(YEAR, 2, 1)
+    while (following := date(begins.year + 5, 2, 1)) <= today:
+        begins = following
+    return begins, date(begins.year + 5, 1, 31)
 
 
 async def play(apis: Apis, dice: random.Random, stage: Stage, pass_deadline: PassDeadline) -> Played:
@@ -78,17 +77,17 @@ async def play(apis: Apis, dice: random.Random, stage: Stage, pass_deadline: Pas
 
     # --- elections: what staff of a primary do below, they do by the term of office that they have today ------
     async def elect(home: str) -> None:
-        for begins, ends in terms(datetime.now(UTC).date()):
-            election = {
-                "member_id": chairs[home],
-                "office": "chair",
-                "starts_on": begins.isoformat(),
-                "ends_on": ends.isoformat(),
-                "protocol_number": f"{begins.year}-1",
-                "protocol_on": begins.isoformat(),
-            }
-            await apis.post("registry", f"/v1/organisations/{home}/offices", region_staff, election)
-            played.elected += 1
+        begins, ends = term(datetime.now(UTC).date())
+        election = {
+            "member_id": chairs[home],
+            "office": "chair",
+            "starts_on": begins.isoformat(),
+            "ends_on": ends.isoformat(),
+            "protocol_number": f"{begins.year}-1",
+            "protocol_on": begins.isoformat(),
+        }
+        await apis.post("registry", f"/v1/organisations/{home}/offices", region_staff, election)
+        played.elected += 1
 
     with stage.bar("elections", len(homes)) as done:
         await in_parallel(homes, elect, done=done)
