@@ -80,6 +80,15 @@ class Running:
         except psutil.NoSuchProcess:
             return None
 
+    def is_connected_to(self, port: int) -> bool:
+        """Whether it has a connection open to this port of the machine."""
+        process = self.process()
+        try:
+            open_ones = process.net_connections("tcp") if process is not None else []
+        except psutil.NoSuchProcess:
+            return False
+        return any(each.raddr and each.raddr.port == port for each in open_ones)
+
 
 class Supervisor:
     """The processes of one data folder. Holds no state of its own: any number may look at one folder."""

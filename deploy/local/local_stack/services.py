@@ -26,7 +26,7 @@ def service_programs(
             # The embedded broker knows no idempotent producers.
             "UNION_KAFKA_IDEMPOTENT": "false",
             # It does not end an empty fetch when data come: the wait is what an event takes longer.
-            "UNION_KAFKA_FETCH_WAIT_MS": "80",
+            "UNION_KAFKA_FETCH_WAIT_MS": "150",
             "UNION_JWKS_URL": addresses.jwks_url,
             "UNION_HTTP_HOST": "127.0.0.1",
             **(shared_env or {}),

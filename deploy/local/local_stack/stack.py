@@ -11,6 +11,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 
 from local_stack import kafka, postgres
@@ -165,7 +166,7 @@ class Stack:
             self.postgres.ensure_databases(self._databases)
             self._migrate(addresses)
             self._provision_topics(addresses)
-            running = self._start_programs(programs, broker_started=servers[kafka.NAME])
+            running = self._start_programs(programs, timeout, broker_started=servers[kafka.NAME])
             self._write_state(programs)
             for program, process, _ in running:
                 self.supervisor.wait_ready(process, program.url + READY, timeout)
@@ -241,7 +242,7 @@ class Stack:
                 check_port_free(port, name, self.ports.variable_of(port))
 
     def _start_programs(
-        self, programs: Sequence[Program], *, broker_started: bool
+        self, programs: Sequence[Program], timeout: float, *, broker_started: bool
     ) -> list[tuple[Program, Running, bool]]:
         commands = {program.name: Command(program.name, program.argv, program.env) for program in programs}
         stale = []
@@ -252,11 +253,20 @@ class Stack:
                 stale.append(program.name)
         self.supervisor.stop(*stale)
         result = []
-        for program in programs:
-            running = self.supervisor.find(program.name)
-            process = running or self.supervisor.start(commands[program.name])
-            result.append((program, process, running is None))
+        # A consumer group that forms waits seconds for more members: whoever joins one starts first, and the others
+        # start meanwhile.
+        for uses_broker in (True, False):
+            for program in (program for program in programs if program.uses_broker == uses_broker):
+                running = self.supervisor.find(program.name)
+                process = running or self.supervisor.start(commands[program.name])
+                result.append((program, process, running is None))
+            for program, process, _ in result:
+                if uses_broker:
+                    self.supervisor.wait_ready(process, partial(self._is_joining, program, process), timeout)
         return result
+
+    def _is_joining(self, program: Program, process: Running) -> bool:
+        return process.is_connected_to(self.ports.kafka) or answers_ok(program.url + READY)
 
     def _stop(self) -> None:
         """The services first, so that none of them sees a server vanish."""

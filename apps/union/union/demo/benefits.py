@@ -4,7 +4,8 @@ import asyncio
 import json
 import subprocess
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,8 +20,9 @@ from union.demo.year import Played
 from union_card_verifier import Bundle, KeySet, StatusList, verify
 
 GREEN, RED = EXIT_CODES["green"], EXIT_CODES["red"]
-_HEARD_SECONDS = 2.1
-"""How soon every process knows of a step and of a rotation: the refresh of the status list and of the keys."""
+_HEARD_SECONDS = 10.0
+"""How long at most until every process knows of a step and of a rotation; the status list and the keys are read again
+each two seconds."""
 ON_A_DEVICE = {
     "shown by the device": "green valid",
     "screenshot of it, 70 s old": "red screenshot",
@@ -60,7 +62,9 @@ async def play_cards(apis: Apis, played: Played, out: Path, keys_folder: Path, s
     for card in virtual:
         homes[card["organisation_id"]] = homes.get(card["organisation_id"], 0) + 1
     home = max(sorted(homes), key=lambda organisation: homes[organisation])
-    batch = await plastic.play_batch(apis, played.region, home, keys_folder)
+    before = KeySet.read((await apis.send("cards", "GET", "/.well-known/jwks.json")).json())
+    # Another key comes to sign, made while the factory works: it is known long before it is used.
+    batch, pinned = await asyncio.gather(plastic.play_batch(apis, played.region, home, keys_folder), _next_key())
 
     # --- QR codes: everybody's is fetched by its holder and checked without a network -----------------------
     keys, statuses = out / "jwks.json", out / "status-list.cwt"
@@ -75,10 +79,10 @@ async def play_cards(apis: Apis, played: Played, out: Path, keys_folder: Path, s
     with stage.bar("QR codes", len(sample)) as done:
         codes = await in_parallel(sample, lambda card: _qr(apis, card), done=done)
     green = _verify_all(codes, keys, statuses)
-    device = await _device_case(apis, virtual[41], codes, out)
     asked = (codes[0], lost_qr, _tampered(codes[0]))
-    good, lost_code, tampered = await asyncio.gather(
-        *(asyncio.to_thread(_verify_by_command, code, keys, statuses) for code in asked)
+    device, (good, lost_code, tampered) = await asyncio.gather(
+        _device_case(apis, virtual[41], codes[0], (before, pinned), out),
+        asyncio.gather(*(asyncio.to_thread(_verify_by_command, code, keys, statuses) for code in asked)),
     )
     return CardsPlayed(
         virtual=len(virtual),
@@ -94,19 +98,26 @@ async def play_cards(apis: Apis, played: Played, out: Path, keys_folder: Path, s
     )
 
 
-async def _device_case(apis: Apis, card: dict[str, Any], earlier: Sequence[str], out: Path) -> dict[str, str]:
+async def _next_key() -> KeySet:
+    """Makes the key that is to sign next; the root that a verifier pins."""
+    await _card_keys("create")
+    pinned, _ = await asyncio.gather(_card_keys("root"), _card_keys("certify"))
+    return KeySet.read(json.loads(pinned))
+
+
+async def _device_case(
+    apis: Apis, card: dict[str, Any], earlier: str, trusted: tuple[KeySet, KeySet], out: Path
+) -> dict[str, str]:
     """A card on a telephone: shown, photographed, copied, suspended and resumed, judged offline each time.
 
-    Meanwhile another key comes to sign: `earlier` codes, of the key before, stay as green.
+    Meanwhile another key comes to sign: an `earlier` code, of the key before, stays as green. `trusted` are the keys
+    before and the root.
     """
+    before, root = trusted
     holder = apis.bearer("member", member_id=card["member_id"])
     path, phone = f"/v1/cards/{card['card_id']}", Device.new()
     device = await apis.post("cards", f"{path}/devices", holder, {"public_key": phone.public_key})
     by_device = {"device_id": device["device_id"]}
-    code = (await apis.send("cards", "GET", f"{path}/qr", holder, params=by_device)).text
-    await _card_keys("create")
-    pinned, _ = await asyncio.gather(_card_keys("root"), _card_keys("certify"))
-    root = KeySet.read(json.loads(pinned))
 
     async def judged(text: str) -> str:
         bundle = (await apis.send("cards", "GET", "/v1/verification/bundle")).content
@@ -115,7 +126,14 @@ async def _device_case(apis: Apis, card: dict[str, Any], earlier: Sequence[str],
         verdict = verify(text, opened.keys, now, opened.status_list)
         return f"{verdict.colour} {verdict.reason}"
 
-    now = datetime.now(UTC)
+    async def fresh() -> str:
+        return (await apis.send("cards", "GET", f"{path}/qr", holder, params=by_device)).text
+
+    async def changed(said_before: str) -> str:
+        """What is said of the telephone's code once it is something else, or in the end."""
+        return await _soon(lambda: judged(phone.show(code, datetime.now(UTC))), lambda said: said != said_before)
+
+    code, now = await fresh(), datetime.now(UTC)
     told = {
         "shown by the device": await judged(phone.show(code, now)),
         "screenshot of it, 70 s old": await judged(phone.show(code, now - timedelta(seconds=70))),
@@ -123,16 +141,27 @@ async def _device_case(apis: Apis, card: dict[str, Any], earlier: Sequence[str],
         "shown by another device": await judged(Device.new().show(code, now)),
     }
     await apis.post("cards", f"{path}/suspend", holder, {"reason": "mislaid"})
-    await _card_keys("rotate")
-    await asyncio.sleep(_HEARD_SECONDS)
-    told["suspended"] = await judged(phone.show(code, datetime.now(UTC)))
+    told["suspended"], _ = await asyncio.gather(changed("green valid"), _card_keys("rotate"))
     await apis.post("cards", f"{path}/resume", holder)
-    await asyncio.sleep(_HEARD_SECONDS)
-    told["resumed"] = await judged(phone.show(code, datetime.now(UTC)))
-    told["after the rotation of keys, a code of the key before"] = await judged(earlier[0])
-    late = (await apis.send("cards", "GET", f"{path}/qr", holder, params=by_device)).text
-    told["after the rotation of keys, a new code"] = await judged(phone.show(late, datetime.now(UTC)))
+    told["resumed"] = await changed(told["suspended"])
+    told["after the rotation of keys, a code of the key before"] = await judged(earlier)
+    late = await _soon(fresh, lambda text: _key_is_new(text, before))
+    said = await judged(phone.show(late, datetime.now(UTC)))
+    told["after the rotation of keys, a new code"] = said if _key_is_new(late, before) else "of the key before"
     return told
+
+
+def _key_is_new(code: str, before: KeySet) -> bool:
+    return verify(code, before, datetime.now(UTC), None).reason == "unknown_key"
+
+
+async def _soon(ask: Callable[[], Awaitable[str]], holds: Callable[[str], bool]) -> str:
+    """The first answer of which `holds` is true, or the last one within the time."""
+    deadline, answer = time.monotonic() + _HEARD_SECONDS, await ask()
+    while not holds(answer) and time.monotonic() < deadline:
+        await asyncio.sleep(0.1)
+        answer = await ask()
+    return answer
 
 
 async def _card_keys(*arguments: str) -> str:

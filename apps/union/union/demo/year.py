@@ -13,7 +13,7 @@ from union.demo.people import applicant
 from union.demo.progress import Stage
 
 YEAR = 2021
-CARD_SHARE, BONUS_SHARE = 0.12, 0.015
+CARD_SHARE, BONUS_SHARE = 0.1, 0.015
 """Shares of the members who consent in the year; the union as a whole reached 35 % and 7 % in several."""
 
 
