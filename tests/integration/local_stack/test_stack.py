@@ -15,7 +15,7 @@ from local_stack.processes import answers_ok, has_ended
 from local_stack.stack import data_dir_from_env
 
 MakeStack = Callable[..., Stack]
-EVERYTHING = ("postgres", "kafka", "cards-api", "cards-worker")
+EVERYTHING = ("postgres", "kafka", "cards-worker", "cards-api")
 
 
 def pids(stack: Stack) -> dict[str, int | None]:
@@ -103,7 +103,7 @@ def test_a_program_that_dies_is_told_with_its_log(make_stack: MakeStack) -> None
     with pytest.raises(ProcessFailed, match=r"cards-worker died while starting[^$]*line 100"):
         stack.start()
     assert {status.name: status.ready for status in stack.status()}["cards-worker"] is False
-    assert make_stack().start().reused == ("postgres", "kafka", "cards-api")
+    assert make_stack().start().reused == ("postgres", "kafka")
 
 
 def test_a_busy_port_is_told_before_anything_is_started(make_stack: MakeStack) -> None:
