@@ -27,7 +27,7 @@ def test_a_second_start_keeps_every_healthy_process(make_stack: MakeStack) -> No
     first = stack.start()
     before = pids(stack)
     assert (first.started, first.reused, first.broker_is_new) == (EVERYTHING, (), True)
-    assert tuple(before) == EVERYTHING
+    assert set(before) == set(EVERYTHING)
     assert all(status.ready for status in stack.status())
 
     second = make_stack().start()
