@@ -2,19 +2,14 @@
 
 import argparse
 import asyncio
-import gc
-import os
-import signal
-import sys
 from collections.abc import Sequence
 
-import uvicorn
 from sqlalchemy.exc import ProgrammingError
 
-from common import telemetry
 from common.app import Service, build_api, build_worker
 from common.db import Database, sqlstate
 from common.events import TOPICS, partner_topics
+from common.serving import serve
 from common.settings import Settings
 from common.topics import provision
 
@@ -59,24 +54,5 @@ def run(service: Service, arguments: Sequence[str] | None = None) -> None:
         of_partners = sorted(named | registered, key=lambda topic: topic.name)
         asyncio.run(provision(settings, [*TOPICS, *of_partners]))
     else:
-        telemetry.configure(settings, service.name, f"{service.name}-{command}-{os.getpid()}")
-        # uvicorn raises the signal again once all is shut down well: that end is a success.
-        signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
         build = build_api if command == "api" else build_worker
-        app = build(service, settings)
-        # What stands now stays for good: full collections need not walk it again.
-        gc.collect()
-        gc.freeze()
-        # What a request or a batch leaves is freed by its counts: looking for circles each 700 objects is a twentieth
-        # of a request's time.
-        gc.set_threshold(10_000, 20, 20)
-        uvicorn.run(
-            app,
-            host=settings.http_host,
-            port=settings.http_port,
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            forwarded_allow_ips=settings.trusted_proxies,
-            timeout_graceful_shutdown=int(settings.shutdown_seconds),
-        )
+        serve(lambda: build(service, settings), settings, service.name, f"{service.name}-{command}")
